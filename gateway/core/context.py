@@ -1,0 +1,187 @@
+"""What is known now of one unit and of who is there: read from the state, kept nowhere else.
+
+`variables` is the one flat context that expressions and features see. It holds no coordinate and nothing of a
+subject but what is under `facts`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gateway.core import drive
+from gateway.core.campaign import ADDRESSEE, Placement
+from gateway.core.events import SESSION, Role, Scalar, UnitKind
+from gateway.core.fences import tracker
+from gateway.core.release import Release
+from gateway.core.state import Memory, Scope, StateKey
+from gateway.core.units import SECOND_MS, Instant
+
+_SEATS = tuple(
+    f"Vehicle.Cabin.Seat.Row{row}.{side}.OccupancyStatus"
+    for row in (1, 2, 3)
+    for side in ("DriverSide", "Middle", "PassengerSide")
+)
+_WHEELS = tuple(f"Vehicle.Chassis.Axle.Row{row}.Wheel.{side}.Tire" for row in (1, 2) for side in ("Left", "Right"))
+_NUMBERS = {
+    "air_temperature_c": "Vehicle.Exterior.AirTemperature",
+    "fuel_level_percent": "Vehicle.Powertrain.FuelSystem.RelativeLevel",
+    "fuel_range_km": "Vehicle.Powertrain.FuelSystem.Range",
+    "minutes_away": "Wayside.MinutesAway",
+    "same_direction": "Wayside.SameDirection",
+}
+
+DURABLE_SIGNALS = frozenset(
+    {
+        *drive.EVIDENCE,
+        *_SEATS,
+        *(f"{wheel}.{leaf}" for wheel in _WHEELS for leaf in ("IsPressureLow", "WinterStatus")),
+    }
+)
+"""Signals that change rarely and decide much: kept in the ledger, since a silent bus does not repeat them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A registered unit, as its shell described it."""
+
+    id: str
+    kind: UnitKind
+    placements: tuple[str, ...]
+    language: str
+    contextual_offers: bool
+    utc_offset_s: int
+
+
+def is_registered(memory: Memory, unit: str) -> bool:
+    """Return whether the shell has made the unit known."""
+    return memory.get(Scope.UNIT, unit, "registered") is not None
+
+
+def unit_of(memory: Memory, unit: str) -> Unit:
+    """Return a registered unit."""
+    value = memory.get(Scope.UNIT, unit, "registered")
+    return Unit(
+        unit,
+        UnitKind(value["kind"]),
+        tuple(value["placements"]),
+        value["language"],
+        value["contextual_offers"],
+        value["utc_offset_s"],
+    )
+
+
+def drive_of(memory: Memory, unit: str) -> drive.Drive:
+    """Return the drive state of a unit."""
+    return drive.Drive.from_json(memory.get(Scope.UNIT, unit, "drive"))
+
+
+def subject_in(memory: Memory, unit: str, role: str) -> str | None:
+    """Return the subject known in a role at a unit, or None."""
+    presence = memory.get(Scope.UNIT, unit, "presence", role)
+    return None if presence is None else presence["subject"]
+
+
+def subjects_at(memory: Memory, unit: str) -> set[str]:
+    """Return all subjects known at a unit."""
+    return {p["subject"] for p in memory.group(Scope.UNIT, unit, "presence").values() if p["subject"] is not None}
+
+
+def is_present(memory: Memory, subject: str) -> bool:
+    """Return whether a subject is known at any unit."""
+    return any(subject in subjects_at(memory, unit) for unit in memory.owners(Scope.UNIT))
+
+
+def addressee(memory: Memory, unit: str, placement: Placement) -> tuple[Role, str]:
+    """Return whose a placement is: role and holder. The session's when nobody in its roles is known."""
+    for role in ADDRESSEE[placement]:
+        subject = subject_in(memory, unit, role)
+        if subject is not None:
+            return role, subject
+    return ADDRESSEE[placement][0], SESSION
+
+
+def facts_of(memory: Memory, holder: str) -> Mapping[str, Scalar]:
+    """Return the facts of a subject; none of a session."""
+    return {} if holder == SESSION else memory.group(Scope.SUBJECT, holder, "fact")
+
+
+def hear(memory: Memory, unit: str, signals: Mapping[str, Scalar], ts: Instant) -> dict[str, Scalar]:
+    """Remember signals, newest `ts` first; return those that count, with whether or not they say anything new."""
+    heard = memory.group(Scope.KINEMATICS, unit, "signal")
+    newer: dict[str, Scalar] = {}
+    for path, value in signals.items():
+        known = heard.get(path)
+        if known is not None and ts < known[0]:
+            continue
+        newer[path] = value
+    for path, value in newer.items():
+        memory.put(StateKey(Scope.KINEMATICS, unit, "signal", path), [ts, value])
+        if path in DURABLE_SIGNALS:
+            memory.put(StateKey(Scope.UNIT, unit, "signal", path), value)
+    return newer
+
+
+def signal(memory: Memory, unit: str, path: str) -> Scalar | None:
+    """Return the newest value of a signal, or None."""
+    if path in DURABLE_SIGNALS:
+        value: Scalar | None = memory.get(Scope.UNIT, unit, "signal", path)
+        return value
+    heard = memory.get(Scope.KINEMATICS, unit, "signal", path)
+    return None if heard is None else heard[1]
+
+
+def occupants(memory: Memory, unit: str) -> int:
+    """Return how many seats are occupied; -1 when no seat says anything.
+
+    A seat that says UNKNOWN beside others that know is not counted: VSS has no passenger count, it is derived.
+    """
+    known = [signal(memory, unit, seat) for seat in _SEATS]
+    if not any(status in {"OCCUPIED", "EMPTY"} for status in known):
+        return -1
+    return sum(status == "OCCUPIED" for status in known)
+
+
+def variables(memory: Memory, release: Release, unit: Unit, role: Role, holder: str, now: Instant) -> dict[str, object]:
+    """Return the flat context for one addressee: exactly the names of `gateway.core.policy.VARIABLES`."""
+    local = datetime.fromtimestamp(now / SECOND_MS + unit.utc_offset_s, tz=UTC)
+    fences = tracker.inside(memory, unit.id)
+    driving = drive_of(memory, unit.id).state
+    return {
+        "hour": local.hour,
+        "weekday": local.isoweekday(),
+        "month": local.month,
+        "day": local.day,
+        "unit_kind": unit.kind.value,
+        "language": unit.language,
+        "drive": driving.value,
+        "parked": driving is drive.Driving.PARKED,
+        "occupants": occupants(memory, unit.id),
+        "fences": fences,
+        "fence_kinds": fence_kinds(release, fences),
+        "winter_tyres": _winter_tyres(memory, unit.id),
+        "tyre_pressure_low": any(signal(memory, unit.id, f"{wheel}.IsPressureLow") is True for wheel in _WHEELS),
+        **_numbers(memory, unit.id),
+        "known": holder != SESSION,
+        "role": role.value,
+        "facts": dict(facts_of(memory, holder)),
+    }
+
+
+def fence_kinds(release: Release, fences: list[str]) -> list[str]:
+    """Return the kinds of fences, each once, in order."""
+    return sorted({release.fences[fence].kind for fence in fences if fence in release.fences})
+
+
+def _numbers(memory: Memory, unit: str) -> dict[str, object]:
+    numbers: dict[str, object] = {name: signal(memory, unit, path) for name, path in _NUMBERS.items()}
+    range_m = numbers["fuel_range_km"]
+    numbers["fuel_range_km"] = range_m / 1000 if isinstance(range_m, int | float) else None
+    return numbers
+
+
+def _winter_tyres(memory: Memory, unit: str) -> str:
+    """Return WINTER if every wheel says so, NON_WINTER if any wheel says that, else UNKNOWN."""
+    wheels = [signal(memory, unit, f"{wheel}.WinterStatus") for wheel in _WHEELS]
+    if "NON_WINTER" in wheels:
+        return "NON_WINTER"
+    return "WINTER" if all(status == "WINTER" for status in wheels) else "UNKNOWN"

@@ -1,0 +1,1 @@
+"""Areas and how a unit moves through them: `geometry` measures, `index` finds, `tracker` remembers."""

@@ -1,0 +1,172 @@
+"""The life of an offer, from made to its end.
+
+Theory. `AHEAD` is the whole of it: an outcome moves an offer one way or not at all. An offer is *open* until it is
+accepted or ended; only open ones stand on a screen and can be withdrawn. An accepted one waits for its redemption.
+The record is kept until `closes`, so that a repeated report is known for what it is; then it is dropped, and if it
+was still open it has expired. A cap whose offer was never presented is given back.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gateway.core import caps, consent
+from gateway.core.campaign import RANK, Action, Kind, Placement, Rank
+from gateway.core.effects import Offer, OfferWithdrawn, OutcomeRecorded
+from gateway.core.events import Outcome, OutcomeReported
+from gateway.core.moments import Moment, OfferAccepted, OfferRedeemed
+from gateway.core.state import Memory, Scope, StateKey
+from gateway.core.timers import Agenda, TimerKey
+from gateway.core.units import SECOND_MS, Instant
+
+MADE = "made"
+WITHDRAWN = "withdrawn"
+
+_ENDS = frozenset({Outcome.DECLINED, Outcome.DISMISSED, Outcome.NEVER_AGAIN, Outcome.EXPIRED})
+_FORWARD = (Outcome.PRESENTED, Outcome.SEEN, Outcome.ACCEPTED, Outcome.REDEEMED)
+
+AHEAD: Mapping[str, frozenset[Outcome]] = {
+    MADE: frozenset(_FORWARD) | _ENDS,
+    Outcome.PRESENTED: frozenset(_FORWARD[1:]) | _ENDS,
+    Outcome.SEEN: frozenset(_FORWARD[2:]) | _ENDS,
+    Outcome.ACCEPTED: frozenset({Outcome.REDEEMED, Outcome.NEVER_AGAIN, Outcome.EXPIRED}),
+    Outcome.REDEEMED: frozenset({Outcome.NEVER_AGAIN}),
+    Outcome.DECLINED: frozenset({Outcome.NEVER_AGAIN}),
+    Outcome.DISMISSED: frozenset({Outcome.NEVER_AGAIN}),
+    Outcome.EXPIRED: frozenset({Outcome.NEVER_AGAIN}),
+    WITHDRAWN: frozenset({Outcome.NEVER_AGAIN}),
+    Outcome.NEVER_AGAIN: frozenset(),
+}
+"""Which outcomes may follow which. One may be skipped (a till redeems what was never reported as seen)."""
+
+OPEN = frozenset({MADE, Outcome.PRESENTED, Outcome.SEEN})
+"""States in which an offer stands on a screen, unanswered."""
+
+_RECORD = "record"
+_TIMER = "offer"
+
+
+def make(memory: Memory, agenda: Agenda, offer: Offer, action: Action) -> None:
+    """Keep an offer that is about to be published, and reserve its cap."""
+    purposes = [purpose.value for purpose in consent.purposes_of(action)]
+    _keep(
+        memory,
+        offer.id,
+        {
+            "unit": offer.unit,
+            "holder": offer.holder,
+            "action": offer.action,
+            "kind": offer.kind.value,
+            "placement": offer.placement.value,
+            "purposes": purposes,
+            "state": MADE,
+            "presented": False,
+            "closes": offer.expires,
+            "redeem_within_s": action.redeem_within_s,
+        },
+    )
+    agenda.set(TimerKey(_TIMER, offer.id), offer.expires)
+    if caps.cap_of(action) is not None:
+        caps.reserve(memory, offer.holder, offer.unit, offer.action, offer.id, offer.made)
+
+
+def advance(
+    memory: Memory, agenda: Agenda, event: OutcomeReported, now: Instant
+) -> tuple[OutcomeRecorded, list[Moment]] | str:
+    """Take an offer's outcome. Returns what is recorded and noticed, or the reason why nothing is.
+
+    Reasons: `unknown_offer` and `not_shown_here` are the sender's fault; `outcome_not_ahead` is a repetition.
+    """
+    record = memory.get(Scope.OFFER, event.offer, _RECORD)
+    if record is None:
+        return "unknown_offer"
+    if event.unit != record["unit"] and event.outcome is not Outcome.REDEEMED:
+        return "not_shown_here"
+    if event.outcome not in AHEAD[record["state"]]:
+        return "outcome_not_ahead"
+    presented = record["presented"] or event.outcome is not Outcome.EXPIRED
+    changed = {**record, "state": event.outcome.value, "presented": presented}
+    if event.outcome is Outcome.ACCEPTED:
+        changed["closes"] = now + record["redeem_within_s"] * SECOND_MS
+        agenda.set(TimerKey(_TIMER, event.offer), changed["closes"])
+    if event.outcome is Outcome.NEVER_AGAIN:
+        caps.never_again(memory, record["holder"], record["unit"], record["action"], now)
+    if not presented:
+        _release(memory, event.offer, record)
+    _keep(memory, event.offer, changed)
+    recorded = OutcomeRecorded(event.id, event.offer, event.unit, now, event.outcome, event.detail)
+    return recorded, _noticed(event, record, now)
+
+
+def close(memory: Memory, offer: str, now: Instant) -> OutcomeRecorded | None:
+    """Let go of an offer whose time has passed. Returns its expiry, if it had not ended before."""
+    record = memory.get(Scope.OFFER, offer, _RECORD)
+    memory.drop(StateKey(Scope.OFFER, offer, _RECORD))
+    if record["state"] not in OPEN and record["state"] != Outcome.ACCEPTED:
+        return None
+    if not record["presented"]:
+        _release(memory, offer, record)
+    return OutcomeRecorded("", offer, record["unit"], now, Outcome.EXPIRED, "")
+
+
+def withdraw(
+    memory: Memory, now: Instant, reason: str, concerns: Callable[[Mapping[str, Any]], bool]
+) -> list[OfferWithdrawn]:
+    """Take every open offer that `concerns` picks off its screen, by its record; in the order of their ids."""
+    withdrawn = []
+    for offer in memory.owners(Scope.OFFER):
+        record = memory.get(Scope.OFFER, offer, _RECORD)
+        if record["state"] in OPEN and concerns(record):
+            if not record["presented"]:
+                _release(memory, offer, record)
+            _keep(memory, offer, {**record, "state": WITHDRAWN})
+            withdrawn.append(OfferWithdrawn(offer, record["unit"], now, reason))
+    return withdrawn
+
+
+def occupying(memory: Memory, unit: str, placement: Placement) -> Rank | None:
+    """Return the rank of the highest open offer at a placement, or None if it is free."""
+    ranks = [
+        RANK[Kind(record["kind"])]
+        for record in _records(memory)
+        if record["state"] in OPEN and record["unit"] == unit and record["placement"] == placement
+    ]
+    return min(ranks, default=None)
+
+
+def awaited(memory: Memory, holder: str, unit: str, action: str) -> bool:
+    """Return whether the holder has accepted this action already and not yet redeemed it."""
+    return any(
+        record["state"] == Outcome.ACCEPTED
+        and (record["holder"], record["unit"], record["action"]) == (holder, unit, action)
+        for record in _records(memory)
+    )
+
+
+def timers(memory: Memory) -> list[tuple[TimerKey, Instant]]:
+    """Return when each offer closes."""
+    return [
+        (TimerKey(_TIMER, offer), memory.get(Scope.OFFER, offer, _RECORD)["closes"])
+        for offer in memory.owners(Scope.OFFER)
+    ]
+
+
+def _records(memory: Memory) -> list[Mapping[str, Any]]:
+    return [memory.get(Scope.OFFER, offer, _RECORD) for offer in memory.owners(Scope.OFFER)]
+
+
+def _keep(memory: Memory, offer: str, record: Mapping[str, object]) -> None:
+    memory.put(StateKey(Scope.OFFER, offer, _RECORD), record)
+
+
+def _release(memory: Memory, offer: str, record: Mapping[str, Any]) -> None:
+    caps.release(memory, record["holder"], record["unit"], record["action"], offer)
+
+
+def _noticed(event: OutcomeReported, record: Mapping[str, Any], now: Instant) -> list[Moment]:
+    """Return the moments at the unit the offer was made for, wherever its outcome was reported."""
+    unit, action = record["unit"], record["action"]
+    if event.outcome is Outcome.ACCEPTED:
+        return [OfferAccepted(unit, now, event.offer, action)]
+    if event.outcome is Outcome.REDEEMED:
+        return [OfferRedeemed(unit, now, event.offer, action, event.unit)]
+    return []

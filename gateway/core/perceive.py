@@ -1,0 +1,333 @@
+"""Event -> what is known -> moments. The first room on the way; it decides nothing.
+
+Each function takes what an event says into the state, emits what must be recorded or withdrawn for it, and returns
+the moments it noticed, in order.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gateway.core import consent, context, drive, offers, triggers
+from gateway.core.campaign import Placement
+from gateway.core.effects import ConsentRecorded, EventIgnored, EventRefused, OutcomeRecorded
+from gateway.core.events import (
+    SESSION,
+    BeaconSighted,
+    ConsentChanged,
+    Event,
+    FactsChanged,
+    FenceReported,
+    OutcomeReported,
+    PositionReported,
+    SignalsReported,
+    SubjectIdentified,
+    SubjectLeft,
+    UnitLost,
+    UnitRegistered,
+)
+from gateway.core.fences import tracker
+from gateway.core.moments import (
+    DroveOff,
+    FenceDwelled,
+    FenceEntered,
+    FenceExited,
+    Moment,
+    Parked,
+    SubjectArrived,
+    TyrePressureLow,
+)
+from gateway.core.state import Scope, StateKey
+from gateway.core.timers import TimerKey
+from gateway.core.turn import Turn
+from gateway.core.units import Instant
+
+_LOW = ".Tire.IsPressureLow"
+_DWELL = "dwell"
+_PARKED_LIMIT = "parked_limit"
+_SENDERS_FAULT = frozenset({"unknown_offer", "not_shown_here"})
+
+
+def perceive(turn: Turn, event: Event) -> list[Moment]:
+    """Take in one event of a registered unit."""
+    return _PERCEIVE[type(event)](turn, event)
+
+
+def register(turn: Turn, event: UnitRegistered) -> list[Moment]:
+    """Take in what a unit is, or that its local time has changed."""
+    described = {
+        "kind": event.kind.value,
+        "placements": list(event.placements),
+        "language": event.language,
+        "contextual_offers": event.contextual_offers,
+        "utc_offset_s": event.utc_offset_s,
+    }
+    turn.memory.put(StateKey(Scope.UNIT, event.unit, "registered"), described)
+    return []
+
+
+def fire(turn: Turn, key: TimerKey) -> list[Moment]:
+    """Take in that a timer's instant has come."""
+    return _FIRE[key.name](turn, key)
+
+
+def timers_of(turn: Turn, unit: str) -> list[tuple[TimerKey, Instant]]:
+    """Return the timers that a unit's state calls for: what a restored engine must wait for."""
+    due = triggers.windows(turn.memory, turn.release, unit)
+    for fence in tracker.inside(turn.memory, unit):
+        if fence in turn.release.fences:
+            at = tracker.dwell_due(turn.memory, turn.release.fences[fence], unit)
+            if at is not None:
+                due.append((TimerKey(_DWELL, unit, fence), at))
+    driving = context.drive_of(turn.memory, unit)
+    if driving.state is drive.Driving.PARKED:
+        due.append((TimerKey(_PARKED_LIMIT, unit), driving.since + drive.PARKED_LIMIT_MS))
+    return due
+
+
+def fences_removed(turn: Turn, fence_kinds: Mapping[str, str]) -> list[Moment]:
+    """Let units leave the fences a new release no longer has: those inside only, once."""
+    moments: list[Moment] = []
+    for unit in turn.memory.owners(Scope.UNIT):
+        for fence in tracker.inside(turn.memory, unit):
+            if fence not in turn.release.fences:
+                turn.memory.drop(StateKey(Scope.UNIT, unit, "fence", fence))
+                moments.append(FenceExited(unit, turn.now, fence, fence_kinds.get(fence, "zone"), "fence_removed"))
+    return moments
+
+
+def _position(turn: Turn, event: PositionReported) -> list[Moment]:
+    crossings = tracker.locate(turn.memory, turn.release, event)
+    if isinstance(crossings, tracker.FixFault):
+        return _ignore(turn, event.unit, crossings.value)
+    return _cross(turn, event.unit, crossings, event.ts)
+
+
+def _fence_reported(turn: Turn, event: FenceReported) -> list[Moment]:
+    return _cross(turn, event.unit, tracker.report(turn.memory, turn.release, event), event.ts)
+
+
+def _beacon(turn: Turn, event: BeaconSighted) -> list[Moment]:
+    return _cross(turn, event.unit, tracker.sight(turn.memory, turn.release, event), event.ts)
+
+
+def _cross(turn: Turn, unit: str, crossings: list[tracker.Crossing], ts: Instant) -> list[Moment]:
+    moments: list[Moment] = []
+    for crossing in crossings:
+        fence, timer = crossing.fence, TimerKey(_DWELL, unit, crossing.fence.id)
+        due = tracker.cross(turn.memory, unit, crossing, ts, turn.now)
+        if due is None:
+            turn.agenda.cancel(timer)
+        else:
+            turn.agenda.set(timer, due)
+        if crossing.inside:
+            moments.append(FenceEntered(unit, turn.now, fence.id, fence.kind))
+        else:
+            moments.append(FenceExited(unit, turn.now, fence.id, fence.kind, "left"))
+    return moments
+
+
+def _signals(turn: Turn, event: SignalsReported) -> list[Moment]:
+    low_before = _low_wheels(turn, event)
+    signals = context.hear(turn.memory, event.unit, event.signals, event.ts)
+    if len(signals) < len(event.signals):
+        turn.emit([EventIgnored(event.unit, turn.now, "late_signal")])
+    moments: list[Moment] = _drive(
+        turn, event.unit, drive.advance(context.drive_of(turn.memory, event.unit), signals, turn.now)
+    )
+    newly_low = sorted(path for path, value in signals.items() if path.endswith(_LOW) and value is True)
+    moments += [
+        TyrePressureLow(
+            event.unit, turn.now, path.removesuffix(_LOW).removeprefix("Vehicle.Chassis.Axle.").replace(".Wheel", "")
+        )
+        for path in newly_low
+        if path not in low_before
+    ]
+    return moments
+
+
+def _low_wheels(turn: Turn, event: SignalsReported) -> set[str]:
+    paths = (path for path in event.signals if path.endswith(_LOW))
+    return {path for path in paths if context.signal(turn.memory, event.unit, path) is True}
+
+
+def _drive(turn: Turn, unit: str, after: drive.Drive) -> list[Moment]:
+    """Move a unit to a drive state; take what must not be seen while driving off its driver's screen."""
+    before, limit = context.drive_of(turn.memory, unit), TimerKey(_PARKED_LIMIT, unit)
+    if after == before:
+        return []
+    turn.memory.put(StateKey(Scope.UNIT, unit, "drive"), after.to_json())
+    if after.state is before.state:
+        return []
+    if after.state is drive.Driving.PARKED:
+        turn.agenda.set(limit, after.since + drive.PARKED_LIMIT_MS)
+        fences = tracker.inside(turn.memory, unit)
+        return [Parked(unit, turn.now, tuple(fences), tuple(context.fence_kinds(turn.release, fences)))]
+    if before.state is not drive.Driving.PARKED:
+        return []
+    turn.agenda.cancel(limit)
+    reason = "drove_off" if after.state is drive.Driving.DRIVING else "drive_unknown"
+    _withdraw(turn, reason, lambda r: r["unit"] == unit and r["placement"] == Placement.DRIVER_SCREEN)
+    return [DroveOff(unit, turn.now)] if after.state is drive.Driving.DRIVING else []
+
+
+def _unit_lost(turn: Turn, event: UnitLost) -> list[Moment]:
+    moments = _drive(turn, event.unit, drive.lose(context.drive_of(turn.memory, event.unit), turn.now))
+    for path in sorted(turn.memory.group(Scope.UNIT, event.unit, "signal")):
+        turn.memory.drop(StateKey(Scope.UNIT, event.unit, "signal", path))
+    turn.memory.forget(Scope.KINEMATICS, event.unit)
+    for role in sorted(turn.memory.group(Scope.UNIT, event.unit, "presence")):
+        _leave(turn, event.unit, role, event.ts)
+    _end_session(turn, event.unit)
+    return moments
+
+
+def _identified(turn: Turn, event: SubjectIdentified) -> list[Moment]:
+    role = event.role.value
+    presence = turn.memory.get(Scope.UNIT, event.unit, "presence", role)
+    if presence is not None and event.ts < presence["ts"]:
+        return _ignore(turn, event.unit, "late_identity")
+    before = context.subject_in(turn.memory, event.unit, role)
+    if before == event.subject:
+        return []
+    if not context.is_present(turn.memory, event.subject):
+        own = {k: v for k, v in event.state.items() if k.scope is Scope.SUBJECT and k.owner == event.subject}
+        turn.memory.load(own)
+    if before is not None:
+        _leave(turn, event.unit, role, event.ts)
+    # Whoever was unknown here is somebody else, or known from now on: neither keeps the session.
+    _end_session(turn, event.unit)
+    arrived = {"subject": event.subject, "ts": event.ts}
+    turn.memory.put(StateKey(Scope.UNIT, event.unit, "presence", role), arrived)
+    return [SubjectArrived(event.unit, turn.now, event.subject, role)]
+
+
+def _left(turn: Turn, event: SubjectLeft) -> list[Moment]:
+    presence = turn.memory.get(Scope.UNIT, event.unit, "presence", event.role.value)
+    if presence is not None and event.ts < presence["ts"]:
+        return _ignore(turn, event.unit, "late_identity")
+    if context.subject_in(turn.memory, event.unit, event.role.value) is None:
+        _end_session(turn, event.unit)
+        return []
+    _leave(turn, event.unit, event.role.value, event.ts)
+    return []
+
+
+def _leave(turn: Turn, unit: str, role: str, ts: Instant) -> None:
+    """Let the subject in a role go, with what stands on a screen for it; the ledger keeps its state."""
+    subject = context.subject_in(turn.memory, unit, role)
+    if subject is None:
+        return
+    turn.memory.put(StateKey(Scope.UNIT, unit, "presence", role), {"subject": None, "ts": ts})
+    if subject not in context.subjects_at(turn.memory, unit):
+        _withdraw(turn, "subject_left", lambda r: r["unit"] == unit and r["holder"] == subject)
+        triggers.close_all(turn.memory, turn.agenda, unit)
+    if not context.is_present(turn.memory, subject):
+        turn.memory.forget(Scope.SUBJECT, subject)
+
+
+def _end_session(turn: Turn, unit: str) -> None:
+    """Wipe the session of whoever was unknown at the unit."""
+    _withdraw(turn, "session_ended", lambda r: r["unit"] == unit and r["holder"] == SESSION)
+    turn.memory.forget(Scope.SESSION, unit)
+
+
+def _consent(turn: Turn, event: ConsentChanged) -> list[Moment]:
+    if not consent.record(turn.memory, event):
+        return _ignore(turn, event.unit, "known_consent")
+    said = ConsentRecorded(event.id, event.unit, event.holder, event.purpose.value, event.given, turn.now)
+    turn.emit([said])
+    if not event.given:
+        _withdraw(turn, "consent_withdrawn", lambda r: _rests_on(r, event))
+    return _forget_if_absent(turn, event.holder)
+
+
+def _rests_on(record: Mapping[str, Any], event: ConsentChanged) -> bool:
+    """Return whether an offer rests on the consent that was withdrawn; a session's only at its own unit."""
+    same_place = event.holder != SESSION or record["unit"] == event.unit
+    return same_place and record["holder"] == event.holder and event.purpose in record["purposes"]
+
+
+def _facts(turn: Turn, event: FactsChanged) -> list[Moment]:
+    for name, value in event.facts.items():
+        key = StateKey(Scope.SUBJECT, event.subject, "fact", name)
+        if value is None:
+            turn.memory.drop(key)
+        else:
+            turn.memory.put(key, value)
+    return _forget_if_absent(turn, event.subject)
+
+
+def _outcome(turn: Turn, event: OutcomeReported) -> list[Moment]:
+    answer = offers.advance(turn.memory, turn.agenda, event, turn.now)
+    if isinstance(answer, str):
+        if answer in _SENDERS_FAULT:
+            turn.emit([EventRefused(event.unit, turn.now, answer)])
+            return []
+        return _ignore(turn, event.unit, answer)
+    recorded, moments = answer
+    turn.emit([recorded])
+    _forget_absent(turn)
+    return moments
+
+
+def _withdraw(turn: Turn, reason: str, concerns: Callable[[Mapping[str, Any]], bool]) -> None:
+    turn.emit(offers.withdraw(turn.memory, turn.now, reason, concerns))
+
+
+def _forget_if_absent(turn: Turn, subject: str) -> list[Moment]:
+    """Let go of a subject that is not present: what was said is with the ledger, memory holds those who are here."""
+    if subject != SESSION and not context.is_present(turn.memory, subject):
+        turn.memory.forget(Scope.SUBJECT, subject)
+    return []
+
+
+def _forget_absent(turn: Turn) -> None:
+    for subject in turn.memory.owners(Scope.SUBJECT):
+        _forget_if_absent(turn, subject)
+
+
+def _ignore(turn: Turn, unit: str, reason: str) -> list[Moment]:
+    turn.emit([EventIgnored(unit, turn.now, reason)])
+    return []
+
+
+def _dwell_reached(turn: Turn, key: TimerKey) -> list[Moment]:
+    tracker.dwelled(turn.memory, key.owner, key.item)
+    return [FenceDwelled(key.owner, turn.now, key.item, turn.release.fences[key.item].kind)]
+
+
+def _window_closed(turn: Turn, key: TimerKey) -> list[Moment]:
+    triggers.close_window(turn.memory, key.owner, key.item)
+    return []
+
+
+def _parked_too_long(turn: Turn, key: TimerKey) -> list[Moment]:
+    return _drive(turn, key.owner, drive.lose(context.drive_of(turn.memory, key.owner), turn.now))
+
+
+def _offer_closed(turn: Turn, key: TimerKey) -> list[Moment]:
+    expired = offers.close(turn.memory, key.owner, turn.now)
+    turn.emit([expired] if isinstance(expired, OutcomeRecorded) else [])
+    return []
+
+
+_PERCEIVE: Mapping[type, Callable[..., list[Moment]]] = {
+    UnitRegistered: register,
+    UnitLost: _unit_lost,
+    PositionReported: _position,
+    SignalsReported: _signals,
+    FenceReported: _fence_reported,
+    BeaconSighted: _beacon,
+    SubjectIdentified: _identified,
+    SubjectLeft: _left,
+    ConsentChanged: _consent,
+    FactsChanged: _facts,
+    OutcomeReported: _outcome,
+}
+
+_FIRE: Mapping[str, Callable[[Turn, TimerKey], list[Moment]]] = {
+    _DWELL: _dwell_reached,
+    _PARKED_LIMIT: _parked_too_long,
+    "offer": _offer_closed,
+    "window": _window_closed,
+}

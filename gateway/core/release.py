@@ -1,0 +1,133 @@
+"""An immutable, already compiled release: what the engine decides with between two activations."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from gateway.core.campaign import Action, Audience, Trigger
+from gateway.core.errors import ReleaseError
+from gateway.core.features import is_feature, is_personal
+from gateway.core.fences.geometry import Fence
+from gateway.core.fences.index import FenceIndex
+from gateway.core.policy import Expressions
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What the engine must know of a model; the scorer holds the rest.
+
+    Attributes:
+        features: The names of its inputs, in its order.
+        categories: What it can be asked about.
+    """
+
+    name: str
+    version: str
+    features: tuple[str, ...]
+    categories: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A step that waits for a moment: the `step`-th of the `trigger`-th trigger of an action."""
+
+    action: Action
+    trigger: int
+    step: int
+
+    @property
+    def pattern(self) -> Trigger:
+        """The trigger it belongs to."""
+        return self.action.triggers[self.trigger]
+
+
+@dataclass(frozen=True)
+class Release:
+    """Fences, actions and models under one id, with what is derived from them once. Made by `compile_release`."""
+
+    id: str
+    counter: int
+    fences: Mapping[str, Fence]
+    actions: Mapping[str, Action]
+    models: Mapping[str, ModelSpec]
+    index: FenceIndex
+    expressions: Expressions
+    waiting: Mapping[str, tuple[Waiting, ...]]
+    by_beacon: Mapping[str, Fence]
+
+
+def compile_release(
+    id_: str, counter: int, fences: Iterable[Fence], actions: Iterable[Action], models: Iterable[ModelSpec]
+) -> Release:
+    """Return the release, checked and indexed.
+
+    Raises:
+        ReleaseError: An id stands twice, an expression or a model reference is wrong, or an action for anyone
+            rests on what is personal.
+    """
+    fences_by_id = _unique("fence", fences, lambda fence: fence.id)
+    actions_by_id = _unique("action", actions, lambda action: action.id)
+    models_by_name = _unique("model", models, lambda model: model.name)
+    for model in models_by_name.values():
+        unknown = [name for name in model.features if not is_feature(name)]
+        if unknown:
+            raise ReleaseError(f"model {model.name!r} wants features this gateway does not know: {', '.join(unknown)}")
+    for action in actions_by_id.values():
+        _check_propensity(action, models_by_name)
+    sources = [s for action in actions_by_id.values() for s in (action.eligible, action.applicable, action.suitable)]
+    return Release(
+        id=id_,
+        counter=counter,
+        fences=fences_by_id,
+        actions=actions_by_id,
+        models=models_by_name,
+        index=FenceIndex(fences_by_id.values()),
+        expressions=Expressions(sources),
+        waiting=_index_steps(actions_by_id.values()),
+        by_beacon={fence.beacon: fence for fence in fences_by_id.values() if fence.beacon},
+    )
+
+
+_Thing = TypeVar("_Thing")
+
+
+def _unique(what: str, things: Iterable[_Thing], name_of: Callable[[_Thing], str]) -> dict[str, _Thing]:
+    named: dict[str, _Thing] = {}
+    for thing in things:
+        name = name_of(thing)
+        if name in named:
+            raise ReleaseError(f"{what} {name!r} stands twice")
+        named[name] = thing
+    return named
+
+
+def _check_propensity(action: Action, models: Mapping[str, ModelSpec]) -> None:
+    """Each action names its model and category, or a prior: P never comes from nowhere."""
+    if (action.model is None) == (action.prior is None):
+        raise ReleaseError(f"action {action.id!r} needs either a model or a prior")
+    if action.model is None:
+        return
+    model = models.get(action.model)
+    if model is None:
+        raise ReleaseError(f"action {action.id!r} names the model {action.model!r}, which is not in the release")
+    if action.category not in model.categories:
+        raise ReleaseError(f"action {action.id!r}: the model {model.name!r} has no category {action.category!r}")
+    personal = [name for name in model.features if is_personal(name)]
+    if action.audience is Audience.ANYONE and personal:
+        raise ReleaseError(
+            f"action {action.id!r} is for anyone, but its model reads of a subject: {', '.join(personal)}"
+        )
+
+
+def _index_steps(actions: Iterable[Action]) -> dict[str, tuple[Waiting, ...]]:
+    """Return, by the name of a moment, every step that waits for it: matching never scans the other actions.
+
+    In the order of actions and their triggers; of one trigger the last step first.
+    """
+    waiting: dict[str, list[Waiting]] = defaultdict(list)
+    for action in sorted(actions, key=lambda action: action.id):
+        for number, trigger in enumerate(action.triggers):
+            for position, step in reversed(list(enumerate(trigger.steps))):
+                waiting[step.moment].append(Waiting(action, number, position))
+    return {moment: tuple(steps) for moment, steps in waiting.items()}

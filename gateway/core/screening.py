@@ -1,0 +1,148 @@
+"""Between "something happened" and "what is best": what is allowed, and kind.
+
+The steps are asked in a fixed order and the first refusal stands:
+
+1. kind             is it within its dates; does a service or safety action carry a reward?
+2. addressee        is it for whom this placement belongs to; can nobody else read what is personal?
+3. consent          does the holder agree to every purpose it needs? (marketing only)
+4. safety           may it be shown in this driving state?
+5. eligibility, 6. applicability, 7. suitability     do its expressions hold?
+8. contact_policy   never-again, already accepted, placement taken, cap
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gateway.core import caps, consent, context, offers, safety
+from gateway.core.campaign import RANK, Action, Audience, Kind, Treatment
+from gateway.core.effects import Refusal, Stage
+from gateway.core.events import SESSION, Role
+from gateway.core.policy import Evaluation
+from gateway.core.state import Memory
+from gateway.core.units import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An action in one treatment, with whom it would address and what its expressions are asked of."""
+
+    action: Action
+    treatment: Treatment
+    trigger: str
+    role: Role
+    holder: str
+    evaluation: Evaluation
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """What is known of the holder; nothing of a session."""
+        facts: Mapping[str, object] = self.evaluation.variables["facts"]  # type: ignore[assignment]
+        return facts
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Where and when candidates are screened."""
+
+    memory: Memory
+    unit: context.Unit
+    now: Instant
+
+
+def screen(scene: Scene, candidate: Candidate) -> Refusal | None:
+    """Return the first refusal of a candidate, or None: it is permitted."""
+    for step in _STEPS:
+        refusal = step(scene, candidate)
+        if refusal is not None:
+            return refusal
+    return None
+
+
+def _kind(scene: Scene, candidate: Candidate) -> Refusal | None:
+    action = candidate.action
+    if action.kind is not Kind.MARKETING and action.reward is not None:
+        return Refusal(Stage.KIND, "kind_carries_reward", {"kind": action.kind.value})
+    if action.starts is not None and scene.now < action.starts:
+        return Refusal(Stage.KIND, "not_started", {"starts": action.starts})
+    if action.ends is not None and scene.now >= action.ends:
+        return Refusal(Stage.KIND, "ended", {"ends": action.ends})
+    return None
+
+
+def _addressee(scene: Scene, candidate: Candidate) -> Refusal | None:
+    action, is_session = candidate.action, candidate.holder == SESSION
+    if is_session and action.audience is Audience.SUBJECT:
+        return Refusal(Stage.ADDRESSEE, "nobody_known", {"role": candidate.role.value})
+    if is_session and action.kind is Kind.MARKETING and not scene.unit.contextual_offers:
+        return Refusal(Stage.ADDRESSEE, "contextual_offers_off", {"unit": scene.unit.id})
+    if not candidate.treatment.personal or candidate.treatment.private:
+        return None
+    occupants = context.occupants(scene.memory, scene.unit.id)
+    others = len(context.subjects_at(scene.memory, scene.unit.id) - {candidate.holder})
+    if occupants > 1 or others:
+        return Refusal(Stage.ADDRESSEE, "not_alone", {"occupants": occupants, "others_known": others})
+    return None
+
+
+def _consent(scene: Scene, candidate: Candidate) -> Refusal | None:
+    for purpose in consent.purposes_of(candidate.action):
+        if not consent.granted(scene.memory, candidate.holder, scene.unit.id, purpose, scene.now):
+            return Refusal(Stage.CONSENT, "no_consent", {"purpose": purpose.value})
+    return None
+
+
+def _safety(scene: Scene, candidate: Candidate) -> Refusal | None:
+    driving = context.drive_of(scene.memory, scene.unit.id).state
+    opted_in = context.facts_of(scene.memory, candidate.holder).get(safety.VOICE_OPT_IN) is True
+    objection = safety.objection(candidate.treatment, candidate.role, scene.unit.kind, driving, voice_opt_in=opted_in)
+    if objection is None:
+        return None
+    return Refusal(Stage.SAFETY, objection, {"drive": driving.value, "placement": candidate.treatment.placement.value})
+
+
+def _expression(stage: Stage, source_of: Callable[[Action], str]) -> Callable[[Scene, Candidate], Refusal | None]:
+    def step(_: Scene, candidate: Candidate) -> Refusal | None:
+        source = source_of(candidate.action)
+        holds = candidate.evaluation.holds(source)
+        if holds:
+            return None
+        reason = "expression_error" if holds is None else f"not_{_ADJECTIVE[stage]}"
+        return Refusal(stage, reason, {"expression": source, "values": candidate.evaluation.values(source)})
+
+    return step
+
+
+def _contact_policy(scene: Scene, candidate: Candidate) -> Refusal | None:
+    action, memory, unit, holder = candidate.action, scene.memory, scene.unit.id, candidate.holder
+    if action.kind is Kind.MARKETING and caps.refused_for_good(memory, holder, unit, action.id):
+        return Refusal(Stage.CONTACT_POLICY, "never_again")
+    if offers.awaited(memory, holder, unit, action.id):
+        return Refusal(Stage.CONTACT_POLICY, "already_accepted")
+    taken = offers.occupying(memory, unit, candidate.treatment.placement)
+    if taken is not None and taken <= RANK[action.kind]:
+        return Refusal(Stage.CONTACT_POLICY, "placement_taken", {"placement": candidate.treatment.placement.value})
+    cap = caps.cap_of(action)
+    if cap is not None:
+        used = caps.used(memory, holder, unit, action, scene.now)
+        if used >= cap.count:
+            detail: dict[str, object] = {"used": used, "count": cap.count, "within_s": cap.within_s}
+            return Refusal(Stage.CONTACT_POLICY, "cap_reached", detail)
+    return None
+
+
+_ADJECTIVE = {
+    Stage.ELIGIBILITY: "eligible",
+    Stage.APPLICABILITY: "applicable",
+    Stage.SUITABILITY: "suitable",
+}
+
+_STEPS: tuple[Callable[[Scene, Candidate], Refusal | None], ...] = (
+    _kind,
+    _addressee,
+    _consent,
+    _safety,
+    _expression(Stage.ELIGIBILITY, lambda action: action.eligible),
+    _expression(Stage.APPLICABILITY, lambda action: action.applicable),
+    _expression(Stage.SUITABILITY, lambda action: action.suitable),
+    _contact_policy,
+)
