@@ -22,6 +22,8 @@ _SEATS = tuple(
     for side in ("DriverSide", "Middle", "PassengerSide")
 )
 _WHEELS = tuple(f"Vehicle.Chassis.Axle.Row{row}.Wheel.{side}.Tire" for row in (1, 2) for side in ("Left", "Right"))
+LOW_PRESSURE = frozenset(f"{wheel}.IsPressureLow" for wheel in _WHEELS)
+"""The signals by which a wheel says that its pressure is low."""
 _NUMBERS = {
     "air_temperature_c": "Vehicle.Exterior.AirTemperature",
     "fuel_level_percent": "Vehicle.Powertrain.FuelSystem.RelativeLevel",
@@ -34,7 +36,8 @@ DURABLE_SIGNALS = frozenset(
     {
         *drive.EVIDENCE,
         *_SEATS,
-        *(f"{wheel}.{leaf}" for wheel in _WHEELS for leaf in ("IsPressureLow", "WinterStatus")),
+        *LOW_PRESSURE,
+        *(f"{wheel}.WinterStatus" for wheel in _WHEELS),
     }
 )
 """Signals that change rarely and decide much: kept in the ledger, since a silent bus does not repeat them."""
@@ -105,17 +108,17 @@ def facts_of(memory: Memory, holder: str) -> Mapping[str, Scalar]:
     return {} if holder == SESSION else memory.group(Scope.SUBJECT, holder, "fact")
 
 
-def hear(memory: Memory, unit: str, signals: Mapping[str, Scalar], ts: Instant) -> dict[str, Scalar]:
-    """Remember signals, newest `ts` first; return those that count, with whether or not they say anything new."""
-    heard = memory.group(Scope.KINEMATICS, unit, "signal")
-    newer: dict[str, Scalar] = {}
-    for path, value in signals.items():
+def hear(memory: Memory, unit: str, signals: Mapping[str, Scalar], ts: Instant) -> Mapping[str, Scalar]:
+    """Remember signals, newest `ts` wins; return those that count, whether or not they say anything new."""
+    heard = memory.kinematics(unit, "signal")
+    newer = signals
+    for path in signals:
         known = heard.get(path)
         if known is not None and ts < known[0]:
-            continue
-        newer[path] = value
+            newer = {path: value for path, value in signals.items() if path not in heard or ts >= heard[path][0]}
+            break
     for path, value in newer.items():
-        memory.put(StateKey(Scope.KINEMATICS, unit, "signal", path), [ts, value])
+        heard[path] = (ts, value)
         if path in DURABLE_SIGNALS:
             memory.put(StateKey(Scope.UNIT, unit, "signal", path), value)
     return newer
@@ -128,6 +131,16 @@ def signal(memory: Memory, unit: str, path: str) -> Scalar | None:
         return value
     heard = memory.get(Scope.KINEMATICS, unit, "signal", path)
     return None if heard is None else heard[1]
+
+
+def wheel_of(path: str) -> str:
+    """Return the wheel a signal is about, in short.
+
+    >>> wheel_of("Vehicle.Chassis.Axle.Row1.Wheel.Left.Tire.IsPressureLow")
+    'Row1.Left'
+    """
+    parts = path.split(".")
+    return f"{parts[3]}.{parts[5]}"
 
 
 def occupants(memory: Memory, unit: str) -> int:
@@ -159,7 +172,7 @@ def variables(memory: Memory, release: Release, unit: Unit, role: Role, holder: 
         "fences": fences,
         "fence_kinds": fence_kinds(release, fences),
         "winter_tyres": _winter_tyres(memory, unit.id),
-        "tyre_pressure_low": any(signal(memory, unit.id, f"{wheel}.IsPressureLow") is True for wheel in _WHEELS),
+        "tyre_pressure_low": any(signal(memory, unit.id, path) is True for path in LOW_PRESSURE),
         **_numbers(memory, unit.id),
         "known": holder != SESSION,
         "role": role.value,

@@ -109,6 +109,19 @@ def advance(drive: Drive, signals: Mapping[str, Scalar], now: Instant) -> Drive:
     return Drive(state, since, evidence, moving)
 
 
+def is_news(known: Mapping[str, object] | None, signals: Mapping[str, Scalar]) -> bool:
+    """Return whether signals can change a drive state, given as `Drive.to_json` wrote it.
+
+    Most messages bring a speed that says what is known already: for them nothing else is looked at.
+    """
+    if not EVIDENCE.keys().isdisjoint(signals):
+        return True
+    speed = signals.get(SPEED)
+    if not isinstance(speed, int | float):
+        return False
+    return known is None or known["state"] == Driving.UNKNOWN or known["moving"] != (abs(speed) >= MOVING_KMH)
+
+
 def lose(drive: Drive, now: Instant) -> Drive:
     """Return the state once nothing of it can be trusted any longer."""
     return Drive(Driving.UNKNOWN, now) if drive.state is not Driving.UNKNOWN else drive

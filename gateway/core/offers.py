@@ -9,10 +9,10 @@ was still open it has expired. A cap whose offer was never presented is given ba
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway.core import caps, consent
+from gateway.core import caps, consent, context
 from gateway.core.campaign import RANK, Action, Kind, Placement, Rank
 from gateway.core.effects import Offer, OfferWithdrawn, OutcomeRecorded
-from gateway.core.events import Outcome, OutcomeReported
+from gateway.core.events import SESSION, Outcome, OutcomeReported
 from gateway.core.moments import Moment, OfferAccepted, OfferRedeemed
 from gateway.core.state import Memory, Scope, StateKey
 from gateway.core.timers import Agenda, TimerKey
@@ -60,6 +60,7 @@ def make(memory: Memory, agenda: Agenda, offer: Offer, action: Action) -> None:
             "purposes": purposes,
             "state": MADE,
             "presented": False,
+            "orphaned": False,
             "closes": offer.expires,
             "redeem_within_s": action.redeem_within_s,
         },
@@ -88,13 +89,13 @@ def advance(
     if event.outcome is Outcome.ACCEPTED:
         changed["closes"] = now + record["redeem_within_s"] * SECOND_MS
         agenda.set(TimerKey(_TIMER, event.offer), changed["closes"])
-    if event.outcome is Outcome.NEVER_AGAIN:
+    if event.outcome is Outcome.NEVER_AGAIN and not record["orphaned"]:
         caps.never_again(memory, record["holder"], record["unit"], record["action"], now)
     if not presented:
         _release(memory, event.offer, record)
     _keep(memory, event.offer, changed)
     recorded = OutcomeRecorded(event.id, event.offer, event.unit, now, event.outcome, event.detail)
-    return recorded, _noticed(event, record, now)
+    return recorded, _noticed(memory, event, record, now)
 
 
 def close(memory: Memory, offer: str, now: Instant) -> OutcomeRecorded | None:
@@ -123,6 +124,14 @@ def withdraw(
     return withdrawn
 
 
+def orphan(memory: Memory, unit: str) -> None:
+    """Part the offers of an ended session from whoever comes next: redeeming one tells the next person nothing."""
+    for offer in memory.owners(Scope.OFFER):
+        record = memory.get(Scope.OFFER, offer, _RECORD)
+        if (record["unit"], record["holder"]) == (unit, SESSION):
+            _keep(memory, offer, {**record, "orphaned": True})
+
+
 def occupying(memory: Memory, unit: str, placement: Placement) -> Rank | None:
     """Return the rank of the highest open offer at a placement, or None if it is free."""
     ranks = [
@@ -137,6 +146,7 @@ def awaited(memory: Memory, holder: str, unit: str, action: str) -> bool:
     """Return whether the holder has accepted this action already and not yet redeemed it."""
     return any(
         record["state"] == Outcome.ACCEPTED
+        and not record["orphaned"]
         and (record["holder"], record["unit"], record["action"]) == (holder, unit, action)
         for record in _records(memory)
     )
@@ -162,9 +172,14 @@ def _release(memory: Memory, offer: str, record: Mapping[str, Any]) -> None:
     caps.release(memory, record["holder"], record["unit"], record["action"], offer)
 
 
-def _noticed(event: OutcomeReported, record: Mapping[str, Any], now: Instant) -> list[Moment]:
-    """Return the moments at the unit the offer was made for, wherever its outcome was reported."""
-    unit, action = record["unit"], record["action"]
+def _noticed(memory: Memory, event: OutcomeReported, record: Mapping[str, Any], now: Instant) -> list[Moment]:
+    """Return the moments at the unit the offer was made for, wherever its outcome was reported.
+
+    None once its holder has gone from there: what one person did must not open a window for the next.
+    """
+    unit, action, holder = record["unit"], record["action"], record["holder"]
+    if record["orphaned"] or (holder != SESSION and holder not in context.subjects_at(memory, unit)):
+        return []
     if event.outcome is Outcome.ACCEPTED:
         return [OfferAccepted(unit, now, event.offer, action)]
     if event.outcome is Outcome.REDEEMED:

@@ -19,6 +19,7 @@ from gateway.core.events import (
     FenceReported,
     OutcomeReported,
     PositionReported,
+    Scalar,
     SignalsReported,
     SubjectIdentified,
     SubjectLeft,
@@ -41,7 +42,6 @@ from gateway.core.timers import TimerKey
 from gateway.core.turn import Turn
 from gateway.core.units import Instant
 
-_LOW = ".Tire.IsPressureLow"
 _DWELL = "dwell"
 _PARKED_LIMIT = "parked_limit"
 _SENDERS_FAULT = frozenset({"unknown_offer", "not_shown_here"})
@@ -127,27 +127,24 @@ def _cross(turn: Turn, unit: str, crossings: list[tracker.Crossing], ts: Instant
 
 
 def _signals(turn: Turn, event: SignalsReported) -> list[Moment]:
-    low_before = _low_wheels(turn, event)
-    signals = context.hear(turn.memory, event.unit, event.signals, event.ts)
+    memory, unit = turn.memory, event.unit
+    low_before = _low_wheels(turn, unit, event.signals)
+    signals = context.hear(memory, unit, event.signals, event.ts)
     if len(signals) < len(event.signals):
-        turn.emit([EventIgnored(event.unit, turn.now, "late_signal")])
-    moments: list[Moment] = _drive(
-        turn, event.unit, drive.advance(context.drive_of(turn.memory, event.unit), signals, turn.now)
-    )
-    newly_low = sorted(path for path, value in signals.items() if path.endswith(_LOW) and value is True)
-    moments += [
-        TyrePressureLow(
-            event.unit, turn.now, path.removesuffix(_LOW).removeprefix("Vehicle.Chassis.Axle.").replace(".Wheel", "")
-        )
-        for path in newly_low
-        if path not in low_before
-    ]
-    return moments
+        turn.emit([EventIgnored(unit, turn.now, "late_signal")])
+    moments: list[Moment] = []
+    if drive.is_news(memory.get(Scope.UNIT, unit, "drive"), signals):
+        moments += _drive(turn, unit, drive.advance(context.drive_of(memory, unit), signals, turn.now))
+    newly_low = _low_wheels(turn, unit, signals) - low_before
+    return moments + [TyrePressureLow(unit, turn.now, context.wheel_of(path)) for path in sorted(newly_low)]
 
 
-def _low_wheels(turn: Turn, event: SignalsReported) -> set[str]:
-    paths = (path for path in event.signals if path.endswith(_LOW))
-    return {path for path in paths if context.signal(turn.memory, event.unit, path) is True}
+def _low_wheels(turn: Turn, unit: str, signals: Mapping[str, Scalar]) -> set[str]:
+    """Return the wheels among these signals that are known to be low."""
+    if context.LOW_PRESSURE.isdisjoint(signals):
+        return set()
+    paths = context.LOW_PRESSURE.intersection(signals)
+    return {path for path in paths if context.signal(turn.memory, unit, path) is True}
 
 
 def _drive(turn: Turn, unit: str, after: drive.Drive) -> list[Moment]:
@@ -228,6 +225,7 @@ def _leave(turn: Turn, unit: str, role: str, ts: Instant) -> None:
 def _end_session(turn: Turn, unit: str) -> None:
     """Wipe the session of whoever was unknown at the unit."""
     _withdraw(turn, "session_ended", lambda r: r["unit"] == unit and r["holder"] == SESSION)
+    offers.orphan(turn.memory, unit)
     turn.memory.forget(Scope.SESSION, unit)
 
 

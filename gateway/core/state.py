@@ -73,6 +73,10 @@ class Memory:
         if key.scope in DURABLE:
             self._changes.append((key, value))
 
+    def kinematics(self, unit: str, name: str) -> dict[str, Any]:
+        """Return the entries of a unit's kinematics, to be read and written in place: nobody keeps their changes."""
+        return self._scopes[Scope.KINEMATICS].setdefault(unit, {}).setdefault(name, {})
+
     def drop(self, key: StateKey) -> None:
         """Delete an entry, here and in the ledger, where it may stand although its subject is not present."""
         names = self._scopes[key.scope].get(key.owner, {})

@@ -15,6 +15,7 @@ order of their own `ts`: one that is not newer than the last changes nothing. A 
 speed is set aside; if the next one agrees with it, the unit really is there (a ferry, a tunnel, a tow truck).
 """
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -22,7 +23,7 @@ from gateway.core.events import BeaconSighted, FenceReported, PositionReported
 from gateway.core.fences.geometry import Circle, Fence
 from gateway.core.release import Release
 from gateway.core.state import Memory, Scope, StateKey
-from gateway.core.units import SECOND_MS, Instant, Position, distance_m
+from gateway.core.units import SECOND_MS, Instant, delta_lon_deg, metres_per_degree
 
 MAX_SPEED_MPS = 90.0
 """324 km/h: nothing on a road is faster."""
@@ -32,8 +33,9 @@ BEACON_RANGE_M = 5.0
 """How near a beacon of an area counts as being in it; a circle uses its radius."""
 
 _INSIDE = "fence"
-_LAST = "fix"
-_SUSPECT = "suspect_fix"
+_FIX = "fix"
+_LAST = "last"
+_SUSPECT = "suspect"
 _CROSSED = "crossed"
 
 
@@ -52,6 +54,9 @@ class Crossing:
     inside: bool
 
 
+_NOTHING: list[Crossing] = []
+
+
 def locate(memory: Memory, release: Release, event: PositionReported) -> list[Crossing] | FixFault:
     """Return the crossings a fix shows, exits first, each by fence id; or why it shows nothing.
 
@@ -61,6 +66,9 @@ def locate(memory: Memory, release: Release, event: PositionReported) -> list[Cr
     if fault is not None:
         return fault
     inside = memory.group(Scope.UNIT, event.unit, _INSIDE)
+    near = release.index.near(event.position)
+    if not inside and not near:
+        return _NOTHING
     accuracy_m = event.accuracy_m or 0.0
     exits = [
         Crossing(fence, inside=False)
@@ -69,7 +77,7 @@ def locate(memory: Memory, release: Release, event: PositionReported) -> list[Cr
     ]
     entries = [
         Crossing(fence, inside=True)
-        for fence in release.index.near(event.position)
+        for fence in near
         if fence.id not in inside and accuracy_m <= fence.accuracy_limit_m and fence.distance_m(event.position) <= 0
     ]
     return exits + entries
@@ -105,7 +113,7 @@ def sight(memory: Memory, release: Release, event: BeaconSighted) -> list[Crossi
 def cross(memory: Memory, unit: str, crossing: Crossing, ts: Instant, now: Instant) -> Instant | None:
     """Make a crossing true. Returns when the unit will have dwelled, or None."""
     key = StateKey(Scope.UNIT, unit, _INSIDE, crossing.fence.id)
-    memory.put(StateKey(Scope.KINEMATICS, unit, _CROSSED, crossing.fence.id), ts)
+    memory.kinematics(unit, _CROSSED)[crossing.fence.id] = ts
     if not crossing.inside:
         memory.drop(key)
         return None
@@ -144,21 +152,23 @@ def _older(memory: Memory, unit: str, fence: str, ts: Instant) -> bool:
 
 def _accept(memory: Memory, event: PositionReported) -> FixFault | None:
     """Judge a fix against the last one, and remember it."""
-    last = memory.get(Scope.KINEMATICS, event.unit, _LAST)
-    fix = [event.ts, event.position.lon, event.position.lat, event.accuracy_m or 0.0]
+    fixes = memory.kinematics(event.unit, _FIX)
+    last = fixes.get(_LAST)
+    fix = (event.ts, event.position.lon, event.position.lat, event.accuracy_m or 0.0)
     if last is not None and event.ts <= last[0]:
         return FixFault.LATE
     if last is not None and not _reachable(last, fix):
-        suspect = memory.get(Scope.KINEMATICS, event.unit, _SUSPECT)
+        suspect = fixes.get(_SUSPECT)
         if suspect is None or event.ts <= suspect[0] or not _reachable(suspect, fix):
-            memory.put(StateKey(Scope.KINEMATICS, event.unit, _SUSPECT), fix)
+            fixes[_SUSPECT] = fix
             return FixFault.JUMP
-    memory.drop(StateKey(Scope.KINEMATICS, event.unit, _SUSPECT))
-    memory.put(StateKey(Scope.KINEMATICS, event.unit, _LAST), fix)
+    fixes.pop(_SUSPECT, None)
+    fixes[_LAST] = fix
     return None
 
 
-def _reachable(start: list[float], end: list[float]) -> bool:
-    """Return whether a vehicle can have come from one fix to the other, both `[ts, lon, lat, accuracy_m]`."""
-    way_m = distance_m(Position(start[1], start[2]), Position(end[1], end[2]))
+def _reachable(start: tuple[float, ...], end: tuple[float, ...]) -> bool:
+    """Return whether a vehicle can have come from one fix to the other, both `(ts, lon, lat, accuracy_m)`."""
+    lon_m, lat_m = metres_per_degree((start[2] + end[2]) / 2)
+    way_m = math.hypot(delta_lon_deg(start[1], end[1]) * lon_m, (end[2] - start[2]) * lat_m)
     return way_m - start[3] - end[3] <= JUMP_SLACK_M + MAX_SPEED_MPS * (end[0] - start[0]) / SECOND_MS
