@@ -122,7 +122,9 @@ def journeys(max_size: int = 16) -> st.SearchStrategy[Journal]:
 def _singles() -> st.SearchStrategy[list[Happening]]:
     happening = st.builds(
         Happening,
-        after_ms=st.sampled_from([0, 1, 200, SECOND_MS, 30 * SECOND_MS, MINUTE_MS, 3 * MINUTE_MS, 20 * MINUTE_MS]),
+        after_ms=st.sampled_from(
+            [0, 1, 200, SECOND_MS, 30 * SECOND_MS, MINUTE_MS - 1, MINUTE_MS, 3 * MINUTE_MS, 20 * MINUTE_MS]
+        ),
         late_ms=st.sampled_from([0, 0, 0, 500, 2 * MINUTE_MS]),
         what=_whats(),
     )
@@ -143,6 +145,7 @@ def _scenes() -> st.SearchStrategy[list[Happening]]:
         st.builds(lambda outcome: [Answer(0, CAR, outcome)], screens),
         st.just([Answer(0, CAR, Outcome.ACCEPTED), Answer(0, TILL, Outcome.REDEEMED)]),
         st.builds(_fuel_stop, subjects),
+        st.builds(_second_thoughts, subjects),
     ]
     return st.one_of(scenes).map(lambda scene: [Happening(SECOND_MS, 0, what) for what in scene])
 
@@ -165,6 +168,12 @@ def _fuel_stop(subject: str) -> list[Event | Answer]:
     known = SubjectIdentified(CAR, 0, "", subject, Role.DRIVER)
     taken = [Answer(0, CAR, Outcome.ACCEPTED), Answer(0, TILL, Outcome.REDEEMED)]
     return [known, *_agree(subject), *_stop(alone=True), *taken]
+
+
+def _second_thoughts(subject: str) -> list[Event | Answer]:
+    """Agree, withdraw, and stop after a "given" that does not know of the withdrawal."""
+    known = SubjectIdentified(CAR, 0, "", subject, Role.DRIVER)
+    return [known, *_agree(subject), *_withdraw(subject), *_agree(subject, told=()), *_stop(alone=True)]
 
 
 def _drive_on() -> list[Event | Answer]:
