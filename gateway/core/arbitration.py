@@ -10,10 +10,11 @@ depends on the order in which campaigns were read.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from gateway.core.campaign import RANK, Rank
-from gateway.core.effects import Refusal, Stage, Verdict
+from gateway.core.campaign import RANK, Kind, Placement, Rank
+from gateway.core.effects import Refusal, Stage
 
 
 def net_value(propensity: float, context_weight: float, value: float, lever: float, annoyance: float) -> float:
@@ -21,42 +22,50 @@ def net_value(propensity: float, context_weight: float, value: float, lever: flo
     return propensity * context_weight * value * lever - (1.0 - propensity) * annoyance
 
 
+class Contender(NamedTuple):
+    """A permitted candidate with its net value."""
+
+    kind: Kind
+    action: str
+    placement: Placement
+    net_value: float
+
+
 @dataclass(frozen=True, slots=True)
 class Arbitration:
-    """The verdicts in the order they were given, each with its refusal but the chosen one; `chosen` None is silence."""
+    """The number of the chosen contender, None for silence; and why each was not chosen, None for the chosen one."""
 
-    verdicts: tuple[Verdict, ...]
     chosen: int | None
+    refusals: tuple[Refusal | None, ...]
 
 
-def arbitrate(verdicts: Sequence[Verdict]) -> Arbitration:
-    """Choose one permitted verdict, or silence, and say of each other one why not."""
-    permitted = [number for number, verdict in enumerate(verdicts) if verdict.refusal is None]
-    ranked = sorted(permitted, key=lambda number: _order(verdicts[number]))
-    worthwhile = [number for number in ranked if _beats_silence(verdicts[number])]
-    chosen = worthwhile[0] if worthwhile else None
-    judged = list(verdicts)
-    for number in permitted:
-        if number != chosen:
-            judged[number] = replace(verdicts[number], refusal=_why_not(verdicts[number], chosen, verdicts))
-    return Arbitration(tuple(judged), chosen)
+def arbitrate(contenders: Sequence[Contender]) -> Arbitration:
+    """Choose one contender, or silence, and say of each other one why not."""
+    worthwhile = [number for number, contender in enumerate(contenders) if _beats_silence(contender)]
+    if not worthwhile:
+        return Arbitration(None, tuple(_silenced(contender) for contender in contenders))
+    chosen = min(worthwhile, key=lambda number: _order(contenders[number]))
+    winner = contenders[chosen]
+    return Arbitration(
+        chosen,
+        tuple(None if number == chosen else _why_not(contender, winner) for number, contender in enumerate(contenders)),
+    )
 
 
-def _order(verdict: Verdict) -> tuple[Rank, float, str, str]:
-    return RANK[verdict.kind], -_net(verdict), verdict.action, verdict.placement
+def _order(contender: Contender) -> tuple[Rank, float, str, str]:
+    return RANK[contender.kind], -contender.net_value, contender.action, contender.placement
 
 
-def _beats_silence(verdict: Verdict) -> bool:
-    return RANK[verdict.kind] is Rank.SAFETY or _net(verdict) > 0
+def _beats_silence(contender: Contender) -> bool:
+    return contender.net_value > 0 or contender.kind is Kind.SAFETY
 
 
-def _why_not(verdict: Verdict, chosen: int | None, verdicts: Sequence[Verdict]) -> Refusal:
-    if chosen is None or not _beats_silence(verdict):
-        return Refusal(Stage.ARBITRATION, "silence_is_better", {"net_value": verdict.net_value})
-    winner = verdicts[chosen]
-    reason = "lower_net_value" if RANK[winner.kind] is RANK[verdict.kind] else "outranked"
-    return Refusal(Stage.ARBITRATION, reason, {"by": winner.action, "net_value": verdict.net_value})
+def _silenced(contender: Contender) -> Refusal:
+    return Refusal(Stage.ARBITRATION, "silence_is_better", {"net_value": contender.net_value})
 
 
-def _net(verdict: Verdict) -> float:
-    return verdict.net_value if verdict.net_value is not None else 0.0
+def _why_not(contender: Contender, winner: Contender) -> Refusal:
+    if not _beats_silence(contender):
+        return _silenced(contender)
+    reason = "lower_net_value" if winner.kind is contender.kind else "outranked"
+    return Refusal(Stage.ARBITRATION, reason, {"by": winner.action, "net_value": contender.net_value})

@@ -1,6 +1,6 @@
 """What could be done, as the engine uses it. Campaign files are read and checked by `gateway.wire.campaigns`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
 from gateway.core.events import Role
@@ -126,6 +126,7 @@ class Action:
         redeem_within_s: How long after acceptance it may be redeemed.
         starts, ends: Instants between which it may be offered; None is open.
         campaign: The campaign it stands in.
+        needs_location: Whether a way to it rests on where the person is; follows from the triggers.
     """
 
     id: str
@@ -150,9 +151,20 @@ class Action:
     starts: Instant | None = None
     ends: Instant | None = None
     campaign: str = ""
+    needs_location: bool = field(init=False, repr=False, compare=False)
 
-    @property
-    def needs_location(self) -> bool:
-        """Whether a way to it rests on where the person is. See `gateway.core.consent.purposes_of`."""
+    def __post_init__(self) -> None:
         steps = [step for trigger in self.triggers for step in trigger.steps]
-        return any(step.moment in LOCATION_MOMENTS or step.fence or step.fence_kind for step in steps)
+        located = any(step.moment in LOCATION_MOMENTS or step.fence or step.fence_kind for step in steps)
+        object.__setattr__(self, "needs_location", located)
+
+
+def describe(trigger: Trigger) -> str:
+    """Return a trigger in words, e.g. `Parked in fuel_station, then OfferRedeemed of pastry within 1200 s`."""
+    steps = ", then ".join(_describe_step(step) for step in trigger.steps)
+    return f"{steps} within {trigger.within_s} s" if len(trigger.steps) > 1 else steps
+
+
+def _describe_step(step: Step) -> str:
+    where = f" in {step.fence or step.fence_kind}" if step.fence or step.fence_kind else ""
+    return f"{step.moment}{where}{f' of {step.action}' if step.action else ''}"

@@ -65,12 +65,17 @@ def purposes_of(action: Action) -> tuple[Purpose, ...]:
     """
     if action.kind is not Kind.MARKETING:
         return ()
-    purposes = [Purpose.OFFER_DISPLAY]
-    if action.needs_location:
-        purposes.append(Purpose.LOCATION_TRIGGERS)
-    if action.model is not None:
-        purposes.append(Purpose.PROFILING)
-    return tuple(purposes)
+    return _PURPOSES[action.needs_location, action.model is not None]
+
+
+_DISPLAY, _LOCATION, _PROFILING = Purpose.OFFER_DISPLAY, Purpose.LOCATION_TRIGGERS, Purpose.PROFILING
+_PURPOSES: Mapping[tuple[bool, bool], tuple[Purpose, ...]] = {
+    (False, False): (_DISPLAY,),
+    (True, False): (_DISPLAY, _LOCATION),
+    (False, True): (_DISPLAY, _PROFILING),
+    (True, True): (_DISPLAY, _LOCATION, _PROFILING),
+}
+"""By whether the action rests on a location and on a model."""
 
 
 def _counts(entry: Mapping[str, Any], withdrawals: set[str], now: Instant) -> bool:

@@ -5,11 +5,11 @@ One decision is made for a unit at an instant, over all that its moments brought
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gateway.core import context, features, offers
-from gateway.core.arbitration import Arbitration, arbitrate, net_value
-from gateway.core.campaign import RANK, Action, Kind, Treatment
+from gateway.core.arbitration import Contender, arbitrate, net_value
+from gateway.core.campaign import RANK, Action, Kind, Placement, Treatment
 from gateway.core.effects import Decision, DecisionRecorded, Offer, OfferMade, Refusal, Stage, Verdict
 from gateway.core.events import SESSION, Role
 from gateway.core.moments import Moment
@@ -23,12 +23,35 @@ from gateway.core.turn import Turn
 from gateway.core.units import SECOND_MS
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """A verdict with the candidate it is about; none where the unit has no place to show the action."""
+@dataclass(slots=True)
+class _Entry:
+    """A candidate on its way through this decision; None where the unit has no place to show the action."""
 
-    verdict: Verdict
+    match: Match
+    treatment: Treatment
     candidate: Candidate | None
+    refusal: Refusal | None = None
+    propensity: float | None = None
+    net_value: float | None = None
+
+    def verdict(self) -> Verdict:
+        """Return what became of it."""
+        action, place, trigger = self.match.action, self.treatment.placement, self.match.trigger
+        if self.net_value is None:
+            return Verdict(action.id, action.kind, place, trigger, self.refusal)
+        return Verdict(
+            action.id,
+            action.kind,
+            place,
+            trigger,
+            self.refusal,
+            self.propensity,
+            action.context_weight,
+            action.value,
+            action.lever,
+            action.annoyance,
+            self.net_value,
+        )
 
 
 def decide(
@@ -36,38 +59,53 @@ def decide(
 ) -> None:
     """Choose among the matched actions, or silence; emit the decision and what follows from it."""
     scene = Scene(turn.memory, unit, turn.now)
-    judged = _candidates(turn, unit, matches)
-    judged = [_screened(scene, each) for each in judged]
-    judged = _scored(judged, turn.release.models, scorer)
-    arbitration = arbitrate([each.verdict for each in judged])
-    chosen = None if arbitration.chosen is None else judged[arbitration.chosen].candidate
+    entries = _entries(turn, unit, matches)
+    for entry in entries:
+        if entry.candidate is not None:
+            entry.refusal = screen(scene, entry.candidate)
+    _score(entries, turn.release.models, scorer)
+    chosen = _arbitrate(entries)
     number = f"{unit.id}.{epoch}.{_next_number(turn, unit.id)}"
-    offer = None if chosen is None else _offer(turn, unit, chosen, number)
-    turn.emit([DecisionRecorded(_decision(turn, unit, moments, judged, arbitration, number))])
-    if chosen is not None and offer is not None:
-        _act(turn, chosen.action, offer)
+    turn.emit([DecisionRecorded(_decision(turn, unit, moments, entries, chosen, number))])
+    if chosen is not None:
+        _act(turn, chosen.action, _offer(turn, unit, chosen, number))
 
 
-def _candidates(turn: Turn, unit: context.Unit, matches: Iterable[Match]) -> list[_Judged]:
+def _arbitrate(entries: Sequence[_Entry]) -> Candidate | None:
+    """Put the permitted entries against each other and silence; give each that loses its reason."""
+    permitted = [entry for entry in entries if entry.net_value is not None]
+    arbitration = arbitrate(
+        [
+            Contender(entry.match.action.kind, entry.match.action.id, entry.treatment.placement, entry.net_value or 0.0)
+            for entry in permitted
+        ]
+    )
+    for entry, refusal in zip(permitted, arbitration.refusals, strict=True):
+        entry.refusal = refusal
+    return None if arbitration.chosen is None else permitted[arbitration.chosen].candidate
+
+
+def _entries(turn: Turn, unit: context.Unit, matches: Iterable[Match]) -> list[_Entry]:
     """Return each matched action once for each placement of the unit it has a treatment for."""
     evaluations: dict[tuple[Role, str], Evaluation] = {}
-    judged, seen = [], set()
-    for match in matches:
-        if match.action.id in seen:
-            continue
-        seen.add(match.action.id)
+    addressees: dict[Placement, tuple[Role, str]] = {}
+    entries: list[_Entry] = []
+    for match in {match.action.id: match for match in reversed(list(matches))}.values():
         treatments = _treatments(match.action, unit)
         if not treatments:
             nowhere = Refusal(Stage.ADDRESSEE, "no_placement", {"unit": list(unit.placements)})
-            judged.append(_Judged(_verdict(match, match.action.treatments[0], nowhere), None))
+            entries.append(_Entry(match, match.action.treatments[0], None, nowhere))
         for treatment in treatments:
-            role, holder = context.addressee(turn.memory, unit.id, treatment.placement)
+            place = treatment.placement
+            if place not in addressees:
+                addressees[place] = context.addressee(turn.memory, unit.id, place)
+            role, holder = addressees[place]
             if (role, holder) not in evaluations:
                 variables = context.variables(turn.memory, turn.release, unit, role, holder, turn.now)
                 evaluations[role, holder] = turn.release.expressions.evaluation(variables)
             candidate = Candidate(match.action, treatment, match.trigger, role, holder, evaluations[role, holder])
-            judged.append(_Judged(_verdict(match, treatment, None), candidate))
-    return judged
+            entries.append(_Entry(match, treatment, candidate))
+    return entries
 
 
 def _treatments(action: Action, unit: context.Unit) -> list[Treatment]:
@@ -82,31 +120,30 @@ def _treatments(action: Action, unit: context.Unit) -> list[Treatment]:
     return list(by_placement.values())
 
 
-def _verdict(match: Match, treatment: Treatment, refusal: Refusal | None) -> Verdict:
-    return Verdict(match.action.id, match.action.kind, treatment.placement, match.trigger, refusal)
-
-
-def _screened(scene: Scene, judged: _Judged) -> _Judged:
-    if judged.candidate is None:
-        return judged
-    return replace(judged, verdict=replace(judged.verdict, refusal=screen(scene, judged.candidate)))
-
-
-def _scored(judged: Sequence[_Judged], models: Mapping[str, ModelSpec], scorer: Scorer) -> list[_Judged]:
-    """Give every permitted candidate its propensity and net value; each model is asked once, for all its rows."""
-    answers: dict[int, float | Refusal] = {}
-    rows: dict[str, list[tuple[int, list[float]]]] = defaultdict(list)
-    for number, each in enumerate(judged):
-        if each.candidate is None or each.verdict.refusal is not None:
+def _score(entries: Sequence[_Entry], models: Mapping[str, ModelSpec], scorer: Scorer) -> None:
+    """Give every permitted entry its propensity and net value; each model is asked once, for all its rows."""
+    asked: dict[str, list[tuple[_Entry, list[float]]]] = defaultdict(list)
+    for entry in entries:
+        if entry.candidate is None or entry.refusal is not None:
             continue
-        action = each.candidate.action
+        action = entry.match.action
         if action.model is None:
-            answers[number] = float(action.prior or 0.0)
+            _value(entry, action.prior or 0.0)
         else:
-            rows[action.model].append((number, _features(each.candidate, models[action.model])))
-    for model, asked in rows.items():
-        answers.update(zip([n for n, _ in asked], _ask(scorer, model, [row for _, row in asked]), strict=True))
-    return [_valued(each, answers[number]) if number in answers else each for number, each in enumerate(judged)]
+            asked[action.model].append((entry, _features(entry.candidate, models[action.model])))
+    for model, rows in asked.items():
+        answers = _ask(scorer, model, [row for _, row in rows])
+        for (entry, _), answer in zip(rows, answers, strict=True):
+            if isinstance(answer, Refusal):
+                entry.refusal = answer
+            else:
+                _value(entry, answer)
+
+
+def _value(entry: _Entry, propensity: float) -> None:
+    action = entry.match.action
+    entry.propensity = propensity
+    entry.net_value = net_value(propensity, action.context_weight, action.value, action.lever, action.annoyance)
 
 
 def _features(candidate: Candidate, model: ModelSpec) -> list[float]:
@@ -132,38 +169,17 @@ def _ask(scorer: Scorer, model: str, rows: list[list[float]]) -> list[float | Re
     return [p if 0.0 <= p <= 1.0 else Refusal(Stage.SCORE, "not_a_probability", {"model": model}) for p in propensities]
 
 
-def _valued(judged: _Judged, answer: float | Refusal) -> _Judged:
-    if judged.candidate is None:
-        return judged
-    if isinstance(answer, Refusal):
-        return replace(judged, verdict=replace(judged.verdict, refusal=answer))
-    action = judged.candidate.action
-    net = net_value(answer, action.context_weight, action.value, action.lever, action.annoyance)
-    factors = replace(
-        judged.verdict,
-        propensity=answer,
-        context_weight=action.context_weight,
-        value=action.value,
-        lever=action.lever,
-        annoyance=action.annoyance,
-        net_value=net,
-    )
-    return replace(judged, verdict=factors)
-
-
 def _decision(
     turn: Turn,
     unit: context.Unit,
     moments: Sequence[Moment],
-    judged: Sequence[_Judged],
-    arbitration: Arbitration,
+    entries: Sequence[_Entry],
+    chosen: Candidate | None,
     number: str,
 ) -> Decision:
     """Return the record of a choice; addressed to whom the chosen or else the first candidate was for."""
-    chosen = arbitration.chosen
-    candidates = [each.candidate for each in judged if each.candidate is not None]
-    addressed = judged[chosen].candidate if chosen is not None else next(iter(candidates), None)
-    variables = addressed.evaluation.variables if addressed is not None else {}
+    addressed = chosen or next((entry.candidate for entry in entries if entry.candidate is not None), None)
+    variables = {} if addressed is None else addressed.evaluation.variables
     return Decision(
         id=f"d.{number}",
         unit=unit.id,
@@ -171,8 +187,8 @@ def _decision(
         release=turn.release.id,
         holder=SESSION if addressed is None else addressed.holder,
         moments=tuple(type(moment).__name__ for moment in moments),
-        verdicts=arbitration.verdicts,
-        chosen=None if chosen is None else arbitration.verdicts[chosen].action,
+        verdicts=tuple(entry.verdict() for entry in entries),
+        chosen=None if chosen is None else chosen.action.id,
         offer=None if chosen is None else f"o.{number}",
         context={name: value for name, value in variables.items() if name not in PERSONAL_VARIABLES},
     )

@@ -15,7 +15,7 @@ from gateway.core import context, perceive, triggers
 from gateway.core.decide import decide
 from gateway.core.effects import Effect, EventRefused, MomentNoticed
 from gateway.core.errors import InvariantViolation
-from gateway.core.events import Event, PositionReported, SignalsReported, UnitRegistered
+from gateway.core.events import BeaconSighted, Event, FenceReported, PositionReported, SignalsReported, UnitRegistered
 from gateway.core.moments import Moment
 from gateway.core.offers import timers as offer_timers
 from gateway.core.release import Release
@@ -29,6 +29,9 @@ FRESH_MS = MINUTE_MS
 """Telemetry older than this still says how things are, but no longer that something is happening: no offer."""
 AHEAD_MS = MINUTE_MS
 """An event that claims to come from later than this after `now` is refused: its sender's clock is wrong."""
+
+
+_TELEMETRY = (PositionReported, SignalsReported, FenceReported, BeaconSighted)
 
 
 class Engine:
@@ -80,7 +83,7 @@ class Engine:
         refusal = self._refusal(event, now)
         if refusal is not None:
             return [*effects, EventRefused(event.unit, now, refusal)]
-        is_telemetry = isinstance(event, PositionReported | SignalsReported)
+        is_telemetry = isinstance(event, _TELEMETRY)
         moments = perceive.perceive(turn, event)
         return effects + self._conclude(turn, moments, fresh=not is_telemetry or now - event.ts <= FRESH_MS)
 

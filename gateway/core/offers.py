@@ -132,24 +132,23 @@ def orphan(memory: Memory, unit: str) -> None:
             _keep(memory, offer, {**record, "orphaned": True})
 
 
-def occupying(memory: Memory, unit: str, placement: Placement) -> Rank | None:
-    """Return the rank of the highest open offer at a placement, or None if it is free."""
-    ranks = [
-        RANK[Kind(record["kind"])]
-        for record in _records(memory)
-        if record["state"] in OPEN and record["unit"] == unit and record["placement"] == placement
-    ]
-    return min(ranks, default=None)
+def standing(memory: Memory, unit: str) -> dict[Placement, Rank]:
+    """Return the rank of the highest open offer at each placement of a unit that is taken."""
+    taken: dict[Placement, Rank] = {}
+    for record in _records(memory):
+        if record["state"] in OPEN and record["unit"] == unit:
+            placement, rank = Placement(record["placement"]), RANK[Kind(record["kind"])]
+            taken[placement] = min(rank, taken.get(placement, rank))
+    return taken
 
 
-def awaited(memory: Memory, holder: str, unit: str, action: str) -> bool:
-    """Return whether the holder has accepted this action already and not yet redeemed it."""
-    return any(
-        record["state"] == Outcome.ACCEPTED
-        and not record["orphaned"]
-        and (record["holder"], record["unit"], record["action"]) == (holder, unit, action)
+def awaited(memory: Memory, unit: str) -> set[tuple[str, str]]:
+    """Return holder and action of each offer of a unit that is accepted and not yet redeemed."""
+    return {
+        (record["holder"], record["action"])
         for record in _records(memory)
-    )
+        if record["state"] == Outcome.ACCEPTED and record["unit"] == unit and not record["orphaned"]
+    }
 
 
 def timers(memory: Memory) -> list[tuple[TimerKey, Instant]]:

@@ -40,6 +40,8 @@ VARIABLES: dict[str, object] = {
 PERSONAL_VARIABLES = frozenset({"facts"})
 """What reads of a subject. Actions for anyone may not name these."""
 
+# What the CEL library raises while it evaluates, as its own error types are Python's.
+_RUNTIME_FAULTS = (RuntimeError, TypeError, KeyError, ValueError, OverflowError, IndexError, ZeroDivisionError)
 _BOUND = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(\s*([A-Za-z_]\w*)\s*,")
 
 
@@ -56,24 +58,33 @@ class ExpressionFault(Exception):
 class Expressions:
     """The compiled expressions of a release. An empty source is always true and costs nothing."""
 
-    def __init__(self, sources: Iterable[str]) -> None:
+    def __init__(self, sources: Iterable[str], for_anyone: Iterable[str] = ()) -> None:
         """Compile each distinct source once.
 
+        Args:
+            sources: Those that may read of a subject.
+            for_anyone: Those that may not.
+
         Raises:
-            ReleaseError: One does not compile or names something unknown.
+            ReleaseError: One does not compile, names something unknown, or reads of a subject although for anyone.
         """
         self._programs: dict[str, cel.Program] = {}
-        for source in sources:
-            if source and source not in self._programs:
-                try:
-                    check_expression(source)
-                except ExpressionFault as fault:
-                    raise ReleaseError(f"expression {source!r}: {fault.message}") from fault
-                self._programs[source] = cel.compile(source)
+        for anyone, given in ((True, for_anyone), (False, sources)):
+            for source in given:
+                if source and source not in self._programs:
+                    self._programs[source] = _compiled(source, anyone=anyone)
 
     def evaluation(self, variables: Mapping[str, object]) -> "Evaluation":
         """Return an evaluation over one context, which is converted once."""
         return Evaluation(self._programs, variables)
+
+
+def _compiled(source: str, *, anyone: bool) -> cel.Program:
+    try:
+        check_expression(source, anyone=anyone)
+    except ExpressionFault as fault:
+        raise ReleaseError(f"expression {source!r}: {fault.message}") from fault
+    return cel.compile(source)
 
 
 class Evaluation:
@@ -83,15 +94,14 @@ class Evaluation:
         self._programs = programs
         self.variables = variables
         self._context = cel.Context(dict(variables))
-        self._answers: dict[str, bool | None] = {}
+        self._answers: dict[str, bool | None] = {"": True}
 
     def holds(self, source: str) -> bool | None:
         """Return whether it holds; None when it failed or is no boolean, which refuses like False."""
-        if not source:
-            return True
-        if source not in self._answers:
-            self._answers[source] = self._run(source)
-        return self._answers[source]
+        if source in self._answers:
+            return self._answers[source]
+        self._answers[source] = answer = self._run(source)
+        return answer
 
     def values(self, source: str) -> dict[str, object]:
         """Return the variables an expression read, for a refusal's detail; of a subject only that it was read."""
@@ -101,9 +111,9 @@ class Evaluation:
     def _run(self, source: str) -> bool | None:
         try:
             answer = self._programs[source].execute(self._context)
-        except (RuntimeError, TypeError, KeyError, ValueError, OverflowError, IndexError, ZeroDivisionError):
+        except _RUNTIME_FAULTS:
             return None
-        return answer if isinstance(answer, bool) else None
+        return answer if answer is True or answer is False else None
 
 
 def check_expression(source: str, *, anyone: bool = False) -> None:
@@ -140,7 +150,10 @@ def constant_value(source: str) -> bool | None:
     program = cel.compile(source)
     if program.variables():
         return None
-    answer = program.execute(cel.Context())
+    try:
+        answer = program.execute(cel.Context())
+    except _RUNTIME_FAULTS:
+        return None
     return answer if isinstance(answer, bool) else None
 
 
@@ -150,7 +163,7 @@ def _try_run(program: cel.Program) -> None:
         answer = program.execute(cel.Context(VARIABLES))
     except KeyError:
         return  # a fact the sample has not: facts are open
-    except (RuntimeError, TypeError, ValueError) as error:
+    except _RUNTIME_FAULTS as error:
         raise ExpressionFault(str(error).split(". ")[0]) from error
     if not isinstance(answer, bool):
         raise ExpressionFault(f"must be true or false, but is a {type(answer).__name__}")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from gateway.core.campaign import Action, Audience, Trigger
+from gateway.core.campaign import Action, Audience, Trigger, describe
 from gateway.core.errors import ReleaseError
 from gateway.core.features import is_feature, is_personal
 from gateway.core.fences.geometry import Fence
@@ -30,16 +30,18 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A step that waits for a moment: the `step`-th of the `trigger`-th trigger of an action."""
+    """A step that waits for a moment.
+
+    Attributes:
+        pattern: The `trigger`-th of the action's triggers, whose `step`-th it is.
+        described: The pattern in words.
+    """
 
     action: Action
     trigger: int
     step: int
-
-    @property
-    def pattern(self) -> Trigger:
-        """The trigger it belongs to."""
-        return self.action.triggers[self.trigger]
+    pattern: Trigger
+    described: str
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ def compile_release(
             raise ReleaseError(f"model {model.name!r} wants features this gateway does not know: {', '.join(unknown)}")
     for action in actions_by_id.values():
         _check_propensity(action, models_by_name)
-    sources = [s for action in actions_by_id.values() for s in (action.eligible, action.applicable, action.suitable)]
+    sources: dict[Audience, list[str]] = {audience: [] for audience in Audience}
+    for action in actions_by_id.values():
+        sources[action.audience] += [action.eligible, action.applicable, action.suitable]
     return Release(
         id=id_,
         counter=counter,
@@ -83,7 +87,7 @@ def compile_release(
         actions=actions_by_id,
         models=models_by_name,
         index=FenceIndex(fences_by_id.values()),
-        expressions=Expressions(sources),
+        expressions=Expressions(sources[Audience.SUBJECT], sources[Audience.ANYONE]),
         waiting=_index_steps(actions_by_id.values()),
         by_beacon={fence.beacon: fence for fence in fences_by_id.values() if fence.beacon},
     )
@@ -128,6 +132,7 @@ def _index_steps(actions: Iterable[Action]) -> dict[str, tuple[Waiting, ...]]:
     waiting: dict[str, list[Waiting]] = defaultdict(list)
     for action in sorted(actions, key=lambda action: action.id):
         for number, trigger in enumerate(action.triggers):
+            described = describe(trigger)
             for position, step in reversed(list(enumerate(trigger.steps))):
-                waiting[step.moment].append(Waiting(action, number, position))
+                waiting[step.moment].append(Waiting(action, number, position, trigger, described))
     return {moment: tuple(steps) for moment, steps in waiting.items()}

@@ -12,17 +12,19 @@ The steps are asked in a fixed order and the first refusal stands:
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 
 from gateway.core import caps, consent, context, offers, safety
 from gateway.core.campaign import RANK, Action, Audience, Kind, Treatment
+from gateway.core.drive import Driving
 from gateway.core.effects import Refusal, Stage
-from gateway.core.events import SESSION, Role
+from gateway.core.events import SESSION, Purpose, Role
 from gateway.core.policy import Evaluation
 from gateway.core.state import Memory
 from gateway.core.units import Instant
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Candidate:
     """An action in one treatment, with whom it would address and what its expressions are asked of."""
 
@@ -40,13 +42,24 @@ class Candidate:
         return facts
 
 
-@dataclass(frozen=True, slots=True)
 class Scene:
-    """Where and when candidates are screened."""
+    """Where and when candidates are screened, with what they all have in common looked up once."""
 
-    memory: Memory
-    unit: context.Unit
-    now: Instant
+    def __init__(self, memory: Memory, unit: context.Unit, now: Instant) -> None:
+        self.memory = memory
+        self.unit = unit
+        self.now = now
+        self.driving = context.drive_of(memory, unit.id).state
+        self.taken = offers.standing(memory, unit.id)
+        self.awaited = offers.awaited(memory, unit.id)
+        self._granted: dict[tuple[str, Purpose], bool] = {}
+
+    def granted(self, holder: str, purpose: Purpose) -> bool:
+        """Return whether the holder agrees to the purpose now."""
+        key = (holder, purpose)
+        if key not in self._granted:
+            self._granted[key] = consent.granted(self.memory, holder, self.unit.id, purpose, self.now)
+        return self._granted[key]
 
 
 def screen(scene: Scene, candidate: Candidate) -> Refusal | None:
@@ -86,18 +99,19 @@ def _addressee(scene: Scene, candidate: Candidate) -> Refusal | None:
 
 def _consent(scene: Scene, candidate: Candidate) -> Refusal | None:
     for purpose in consent.purposes_of(candidate.action):
-        if not consent.granted(scene.memory, candidate.holder, scene.unit.id, purpose, scene.now):
+        if not scene.granted(candidate.holder, purpose):
             return Refusal(Stage.CONSENT, "no_consent", {"purpose": purpose.value})
     return None
 
 
 def _safety(scene: Scene, candidate: Candidate) -> Refusal | None:
-    driving = context.drive_of(scene.memory, scene.unit.id).state
-    opted_in = context.facts_of(scene.memory, candidate.holder).get(safety.VOICE_OPT_IN) is True
-    objection = safety.objection(candidate.treatment, candidate.role, scene.unit.kind, driving, voice_opt_in=opted_in)
+    if scene.driving is Driving.PARKED:
+        return None
+    treatment, opted_in = candidate.treatment, candidate.facts.get(safety.VOICE_OPT_IN) is True
+    objection = safety.objection(treatment, candidate.role, scene.unit.kind, scene.driving, voice_opt_in=opted_in)
     if objection is None:
         return None
-    return Refusal(Stage.SAFETY, objection, {"drive": driving.value, "placement": candidate.treatment.placement.value})
+    return Refusal(Stage.SAFETY, objection, {"drive": scene.driving.value, "placement": treatment.placement.value})
 
 
 def _expression(stage: Stage, source_of: Callable[[Action], str]) -> Callable[[Scene, Candidate], Refusal | None]:
@@ -116,9 +130,9 @@ def _contact_policy(scene: Scene, candidate: Candidate) -> Refusal | None:
     action, memory, unit, holder = candidate.action, scene.memory, scene.unit.id, candidate.holder
     if action.kind is Kind.MARKETING and caps.refused_for_good(memory, holder, unit, action.id):
         return Refusal(Stage.CONTACT_POLICY, "never_again")
-    if offers.awaited(memory, holder, unit, action.id):
+    if (holder, action.id) in scene.awaited:
         return Refusal(Stage.CONTACT_POLICY, "already_accepted")
-    taken = offers.occupying(memory, unit, candidate.treatment.placement)
+    taken = scene.taken.get(candidate.treatment.placement)
     if taken is not None and taken <= RANK[action.kind]:
         return Refusal(Stage.CONTACT_POLICY, "placement_taken", {"placement": candidate.treatment.placement.value})
     cap = caps.cap_of(action)
@@ -141,8 +155,8 @@ _STEPS: tuple[Callable[[Scene, Candidate], Refusal | None], ...] = (
     _addressee,
     _consent,
     _safety,
-    _expression(Stage.ELIGIBILITY, lambda action: action.eligible),
-    _expression(Stage.APPLICABILITY, lambda action: action.applicable),
-    _expression(Stage.SUITABILITY, lambda action: action.suitable),
+    _expression(Stage.ELIGIBILITY, attrgetter("eligible")),
+    _expression(Stage.APPLICABILITY, attrgetter("applicable")),
+    _expression(Stage.SUITABILITY, attrgetter("suitable")),
     _contact_policy,
 )

@@ -6,9 +6,9 @@ again while the window still waits for its second one opens it anew; later it do
 A new release keeps a window only if the action it belongs to is unchanged.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from gateway.core.campaign import Action, Step, Trigger
+from gateway.core.campaign import Action, Step
 from gateway.core.moments import Moment
 from gateway.core.release import Release, Waiting
 from gateway.core.state import Memory, Scope, StateKey
@@ -18,8 +18,7 @@ from gateway.core.units import SECOND_MS, Instant
 _WINDOW = "window"
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """An action whose trigger matched; `trigger` says which, for people."""
 
     action: Action
@@ -38,11 +37,11 @@ def match(memory: Memory, agenda: Agenda, release: Release, moment: Moment) -> l
         if (waiting.action.id, waiting.trigger) in moved or not _fits(waiting.pattern.steps[waiting.step], moment):
             continue
         if len(waiting.pattern.steps) == 1:
-            matches.append(Match(waiting.action, describe(waiting.pattern)))
+            matches.append(Match(waiting.action, waiting.described))
         elif _advance(memory, agenda, waiting, moment):
             moved.add((waiting.action.id, waiting.trigger))
             if waiting.step == len(waiting.pattern.steps) - 1:
-                matches.append(Match(waiting.action, describe(waiting.pattern)))
+                matches.append(Match(waiting.action, waiting.described))
     return matches
 
 
@@ -80,12 +79,6 @@ def close_changed(memory: Memory, old: Release | None, new: Release, unit: str) 
             close_window(memory, unit, item)
 
 
-def describe(trigger: Trigger) -> str:
-    """Return a trigger in words, e.g. `Parked in fuel_station, then OfferRedeemed of pastry within 1200 s`."""
-    steps = ", then ".join(_describe_step(step) for step in trigger.steps)
-    return f"{steps} within {trigger.within_s} s" if len(trigger.steps) > 1 else steps
-
-
 def _advance(memory: Memory, agenda: Agenda, waiting: Waiting, moment: Moment) -> bool:
     """Take the window of a trigger past this step, if it waits for it. Returns whether it did."""
     item = f"{waiting.action.id}/{waiting.trigger}"
@@ -119,8 +112,3 @@ def _fits(step: Step, moment: Moment) -> bool:
 def _named(moment: Moment, one: str, many: str) -> tuple[str, ...]:
     single = getattr(moment, one, None)
     return getattr(moment, many, ()) if single is None else (single,)
-
-
-def _describe_step(step: Step) -> str:
-    where = f" in {step.fence or step.fence_kind}" if step.fence or step.fence_kind else ""
-    return f"{step.moment}{where}{f' of {step.action}' if step.action else ''}"

@@ -1,0 +1,95 @@
+"""The command line as a whole, and what its errors look like."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway import __version__
+from gateway.cli import demo, journals, models, releases
+from gateway.cli.output import say_json
+from gateway.core.errors import InvariantViolation, WaysideError
+
+app = typer.Typer(
+    name="wayside",
+    help="Decides the next best offer or action on the device, in the moment, under the person's consent.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(demo.app, name="demo")
+app.add_typer(journals.app, name="journal")
+app.add_typer(releases.app, name="release")
+app.add_typer(models.app, name="models")
+app.command()(releases.check)
+app.command()(journals.replay)
+app.command()(journals.explain)
+
+
+def main() -> None:
+    """Run the command. An error that is somebody's is one sentence on standard error; a bug is a traceback."""
+    try:
+        app()
+    except InvariantViolation:
+        raise
+    except (WaysideError, OSError) as error:
+        sys.stderr.write(f"wayside: {error}\n")
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"wayside: this needs {error.name!r}, which is not installed: install the extra that has it\n")
+        sys.exit(1)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"wayside {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Give the options that stand before a command."""
+
+
+@app.command()
+def run(
+    config: Annotated[
+        Path, typer.Option(help="The gateway's configuration, a TOML file.", exists=True, dir_okay=False)
+    ],
+) -> None:
+    """Run the gateway on this device until it is told to stop.
+
+    Example: `wayside run --config /etc/wayside/gateway.toml`
+
+    Every key of the file may also be given in the environment, e.g. `WAYSIDE_BROKER__HOST`. SIGTERM drains: intake
+    stops, what is decided is committed and published, and the process ends with 0.
+    """
+    from gateway.edge import app as edge
+
+    sys.exit(edge.run(config))
+
+
+@app.command()
+def schema(
+    name: Annotated[str | None, typer.Argument(help="Which payload; left out: list them all.")] = None,
+) -> None:
+    """Print the JSON Schema of a wire payload.
+
+    Example: `wayside schema telemetry > telemetry.schema.json`
+    """
+    from gateway.wire import schemas
+
+    if name is None:
+        typer.echo("\n".join(schemas.names()))
+        return
+    if name not in schemas.names():
+        raise typer.BadParameter(f"no payload is called {name!r}; there are: {', '.join(schemas.names())}")
+    say_json(schemas.schema(name))

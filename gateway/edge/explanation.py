@@ -1,0 +1,191 @@
+"""Why this, and why not that: a decision's trace from the ledger, in words.
+
+Everything said here stands in the record; nothing is computed anew. Subjects appear as the pseudonyms they are.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+
+from gateway.core.effects import Decision, Refusal, Verdict
+from gateway.core.errors import StoreError
+from gateway.core.events import SESSION
+from gateway.core.units import SECOND_MS, Instant
+from gateway.edge.store.rows import decision_from
+from gateway.edge.store.schema import connect_reader
+
+LAST = "last"
+
+_ONE = "SELECT trace FROM decisions WHERE id = ?1 OR offer = ?1"
+_NEWEST = "SELECT trace FROM decisions ORDER BY at_ms DESC, rowid DESC LIMIT 1"
+_OUTCOMES = "SELECT at_ms, outcome, unit FROM outcomes WHERE offer = ? ORDER BY seq"
+_OFFER = "SELECT publication, withdrawn_ms, withdrawal_reason FROM offers WHERE id = ?"
+
+_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "kind_carries_reward": "a {kind} action may not carry a reward",
+        "not_started": "its campaign has not started",
+        "ended": "its campaign has ended",
+        "no_placement": "the unit has no place to show it",
+        "nobody_known": "it is for somebody known, and nobody is known as {role}",
+        "contextual_offers_off": "the owner of the unit shows no marketing to unknown people",
+        "not_alone": "it is personal and not for others to read (occupants: {occupants}, others known: {others_known})",
+        "no_consent": "no valid consent to {purpose}",
+        "not_parked": "nothing is shown on the driver's screen unless parked (drive: {drive})",
+        "voice_while_driving": "nothing is said while driving without the driver's wish (drive: {drive})",
+        "phone_while_driving": "nothing is sent to the driver's phone while driving (drive: {drive})",
+        "not_eligible": "not eligible: {expression} with {values}",
+        "not_applicable": "does not apply: {expression} with {values}",
+        "not_suitable": "not suitable now: {expression} with {values}",
+        "expression_error": "its condition cannot be judged: {expression} with {values}",
+        "never_again": "the person said never again",
+        "already_accepted": "the person has accepted it already and not yet redeemed it",
+        "placement_taken": "another offer stands at {placement}",
+        "cap_reached": "offered {used} times within {within_s} s, and {count} is the most",
+        "silence_is_better": "saying nothing is worth more (net value {net_value:.3f})",
+        "lower_net_value": "{by} is worth more (this one {net_value:.3f})",
+        "outranked": "{by} goes first by rule, whatever the values",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeTold:
+    """What became of the offer, and where that was reported."""
+
+    at: Instant
+    outcome: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A decision with what came of it.
+
+    Attributes:
+        publication: Whether the broker has its offer: pending or sent; None when silence was chosen.
+        withdrawn: Why its offer was taken back, or None.
+    """
+
+    decision: Decision
+    publication: str | None
+    withdrawn: str | None
+    outcomes: tuple[OutcomeTold, ...]
+
+    def lines(self) -> Iterator[str]:
+        """Return it for people."""
+        decision = self.decision
+        yield f"Decision {decision.id} at {_utc(decision.at)} for {decision.unit}, by release {decision.release}"
+        yield f"  because of: {', '.join(decision.moments)}"
+        yield f"  addressed to: {'somebody unknown' if decision.holder == SESSION else decision.holder}"
+        yield "  known then:"
+        yield from (f"    {name} = {_value(value)}" for name, value in sorted(decision.context.items()))
+        chosen = [verdict for verdict in decision.verdicts if verdict.refusal is None]
+        if not chosen:
+            yield "Chosen: silence (net value 0)"
+        for verdict in chosen:
+            yield f"Chosen: {verdict.action} ({verdict.kind}) on {verdict.placement}, offer {decision.offer}"
+            yield f"  triggered by: {verdict.trigger}"
+            yield f"  {_arithmetic(verdict)}"
+        refused = [verdict for verdict in decision.verdicts if verdict.refusal is not None]
+        if refused:
+            yield "Not chosen:"
+        for verdict in refused:
+            yield from _why_not(verdict)
+        yield from self._what_came_of_it()
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for scripts."""
+        return {
+            "decision": asdict(self.decision),
+            "publication": self.publication,
+            "withdrawn": self.withdrawn,
+            "outcomes": [{"at_ms": o.at, "outcome": o.outcome, "unit": o.unit} for o in self.outcomes],
+        }
+
+    def _what_came_of_it(self) -> Iterator[str]:
+        if self.decision.offer is None:
+            return
+        yield f"What came of it: {'published' if self.publication == 'sent' else 'not yet published'}"
+        yield from (f"  {_utc(told.at)} {told.outcome} at {told.unit}" for told in self.outcomes)
+        if self.withdrawn is not None:
+            yield f"  withdrawn: {self.withdrawn}"
+
+
+def explain(ledger: Path, name: str) -> Explanation:
+    """Return the explanation of a decision.
+
+    Args:
+        ledger: The ledger's file.
+        name: The id of the decision or of its offer, or `last`.
+
+    Raises:
+        StoreError: The ledger cannot be read or has no such decision.
+    """
+    try:
+        with closing(connect_reader(ledger)) as connection:
+            found = connection.execute(_NEWEST) if name == LAST else connection.execute(_ONE, (name,))
+            row = found.fetchone()
+            if row is None:
+                what = "no decision yet" if name == LAST else f"no decision or offer {name!r}"
+                raise StoreError(f"{ledger}: there is {what}")
+            decision = decision_from(row[0])
+            return _with_outcomes(connection, decision)
+    except (sqlite3.Error, ValueError) as error:
+        raise StoreError(f"{ledger}: cannot be read: {error}") from error
+
+
+def refusal_in_words(refusal: Refusal) -> str:
+    """Return why a candidate was refused, as a person would say it."""
+    template = _WORDS.get(refusal.reason)
+    if template is None:
+        return f"{refusal.reason} {_value(refusal.detail)}" if refusal.detail else refusal.reason
+    shown = {name: _value(value) if isinstance(value, dict) else value for name, value in refusal.detail.items()}
+    return template.format(**shown)
+
+
+def _with_outcomes(connection: sqlite3.Connection, decision: Decision) -> Explanation:
+    offer = connection.execute(_OFFER, (decision.offer,)).fetchone()
+    outcomes = connection.execute(_OUTCOMES, (decision.offer,)).fetchall()
+    publication, withdrawn_ms, reason = offer or (None, None, None)
+    withdrawn = None if withdrawn_ms is None else f"{reason} at {_utc(withdrawn_ms)}"
+    return Explanation(decision, publication, withdrawn, tuple(OutcomeTold(*row) for row in outcomes))
+
+
+def _why_not(verdict: Verdict) -> Iterator[str]:
+    if verdict.refusal is None:
+        return
+    yield f"  {verdict.action} ({verdict.kind}) on {verdict.placement}"
+    yield f"    triggered by: {verdict.trigger}"
+    yield f"    refused at {verdict.refusal.stage}: {refusal_in_words(verdict.refusal)}"
+    if verdict.net_value is not None:
+        yield f"    {_arithmetic(verdict)}"
+
+
+def _arithmetic(verdict: Verdict) -> str:
+    if verdict.propensity is None:
+        return "not scored"
+    return (
+        f"P {verdict.propensity:.3f} x C {verdict.context_weight:g} x V {verdict.value:g} x L {verdict.lever:g}"
+        f" - (1 - P) x A {verdict.annoyance:g} = {verdict.net_value:.3f}"
+    )
+
+
+def _utc(instant: Instant) -> str:
+    return f"{datetime.fromtimestamp(instant / SECOND_MS, tz=UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, list | tuple):
+        return ", ".join(_value(part) for part in value) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} = {_value(part)}" for name, part in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -1,0 +1,259 @@
+"""The one way in: a topic and bytes become events of the core, or `InvalidInput` with a reason.
+
+Nothing else ever escapes `read`, whatever the bytes. The text of an error names fields and paths of ours, never a
+value that was sent; so it may be logged.
+
+A retained message is an old one. Only a status and a withdrawal of consent are still true when old; everything else
+that the broker had kept is refused.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from gateway.core.errors import InvalidInput, InvariantViolation
+from gateway.core.events import (
+    ConsentChanged,
+    Event,
+    OutcomeReported,
+    SubjectIdentified,
+    SubjectLeft,
+    UnitLost,
+)
+from gateway.core.units import Instant
+from gateway.wire.payloads import (
+    Consent,
+    ConsentState,
+    GatewayStatus,
+    Identity,
+    Liveness,
+    Offer,
+    OutcomeReport,
+    Payload,
+    Presence,
+    Telemetry,
+    UnitStatus,
+    Withdrawal,
+    drop_unknown,
+)
+from gateway.wire.reasons import Reason
+from gateway.wire.telemetry import translate
+from gateway.wire.topics import Channel, parse_topic
+
+__all__ = ["MAX_BYTES", "InvalidInput", "Reason", "Received", "keyed_hash", "read", "read_offer", "read_status"]
+
+MAX_BYTES = 256 * 1024
+"""A larger payload is refused unread."""
+
+MIN_KEY_BYTES = 16
+
+Inbound: TypeAlias = Telemetry | Identity | OutcomeReport | Consent | UnitStatus
+
+
+class Received(NamedTuple):
+    """A message, understood.
+
+    Attributes:
+        unit: The unit it is from, by its topic.
+        id: The sender's id of it: a repetition has the same. None where the sender gave none.
+        events: What the engine is to hear, in this order; none when it says nothing the engine listens to.
+        payload: The message itself, for what must be kept whole (receipts). An identity's credential is gone from it.
+        unknown_fields: How many fields are not known here.
+        unknown_signals: How many signal paths are not listened to.
+        withheld: How many signals held a coordinate or a name and went no further.
+    """
+
+    channel: Channel
+    unit: str
+    id: str | None
+    events: tuple[Event, ...]
+    payload: Inbound
+    unknown_fields: int = 0
+    unknown_signals: int = 0
+    withheld: int = 0
+
+
+def read(topic: str, payload: bytes, received: Instant, *, credential_key: bytes, retained: bool = False) -> Received:
+    """Return what a message says.
+
+    Args:
+        topic: As the broker delivered it.
+        payload: As the broker delivered it.
+        received: When it arrived, by the gateway's clock.
+        credential_key: The gateway's secret, at least 16 bytes, for `keyed_hash`.
+        retained: Whether the broker says that it had kept the message.
+
+    Raises:
+        InvalidInput: The message is refused; `reason` is one of `Reason`.
+        InvariantViolation: A credential came, and the key is too short to hide it.
+    """
+    place = parse_topic(topic)
+    if len(payload) > MAX_BYTES:
+        raise InvalidInput(Reason.TOO_LARGE, f"{len(payload)} bytes, at most {MAX_BYTES}")
+    if place.channel is Channel.TELEMETRY:
+        return _read_telemetry(place.owner, payload, retained=retained)
+    reader = _READERS.get(place.channel)
+    if reader is None:
+        raise InvalidInput(Reason.BAD_TOPIC, f"only the gateway writes {place.channel.value}")
+    understood = reader(place.owner, payload, received, credential_key)
+    if retained and not _true_when_old(understood.payload):
+        raise InvalidInput(Reason.RETAINED, f"a retained message of {place.channel.value}")
+    return understood
+
+
+def read_offer(payload: bytes) -> Offer | Withdrawal:
+    """Return what the gateway published on `offers`: for those who show it.
+
+    Raises:
+        InvalidInput: It is neither an offer nor a withdrawal.
+    """
+    if len(payload) > MAX_BYTES:
+        raise InvalidInput(Reason.TOO_LARGE, f"{len(payload)} bytes, at most {MAX_BYTES}")
+    fields = _parse_strictly(payload)
+    if isinstance(fields, dict) and "withdrawn" in fields:
+        return _validated(Withdrawal, payload)[0]
+    return _validated(Offer, payload)[0]
+
+
+def read_status(payload: bytes) -> GatewayStatus:
+    """Return what the gateway published on its `status`: for those who watch it.
+
+    Raises:
+        InvalidInput: It is no gateway's status.
+    """
+    return _validated(GatewayStatus, payload)[0]
+
+
+def keyed_hash(credential: str, key: bytes) -> str:
+    """Return the pseudonymous subject id of a raw card, key or ticket number: `s.` and 24 hex digits.
+
+    HMAC-SHA-256 (RFC 2104), cut to 96 bits: without the key nobody can tell the number from it, nor try all numbers.
+
+    Raises:
+        InvariantViolation: The key has fewer than 16 bytes.
+    """
+    if len(key) < MIN_KEY_BYTES:
+        raise InvariantViolation(f"a credential key needs at least {MIN_KEY_BYTES} bytes")
+    digest = hmac.new(key, credential.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    return f"s.{digest[:24]}"
+
+
+def _read_telemetry(unit: str, payload: bytes, *, retained: bool) -> Received:
+    if retained:
+        raise InvalidInput(Reason.RETAINED, "retained telemetry is never live")
+    telemetry, unknown_fields = _validated(Telemetry, payload)
+    events, unknown_signals, withheld = translate(unit, telemetry)
+    return Received(Channel.TELEMETRY, unit, telemetry.id, events, telemetry, unknown_fields, unknown_signals, withheld)
+
+
+def _read_identity(unit: str, payload: bytes, _received: Instant, credential_key: bytes) -> Received:
+    identity, unknown = _validated(Identity, payload)
+    if identity.credential is not None:
+        subject = keyed_hash(identity.credential, credential_key)
+        # Whoever left is named by the role alone; a subject that was named beside the credential stands.
+        identity = identity.model_copy(update={"credential": None, "subject": identity.subject or subject})
+    event: Event
+    if identity.state is Presence.LEFT:
+        event = SubjectLeft(unit, identity.ts_ms, identity.id, identity.role)
+    elif identity.subject is None or identity.method is None:
+        raise InvariantViolation("the model lets nobody be present without a subject and a method")
+    else:
+        event = SubjectIdentified(
+            unit, identity.ts_ms, identity.id, identity.subject, identity.role, identity.method.value
+        )
+    return Received(Channel.IDENTITY, unit, identity.id, (event,), identity, unknown)
+
+
+def _read_outcome(unit: str, payload: bytes, _received: Instant, _key: bytes) -> Received:
+    report, unknown = _validated(OutcomeReport, payload)
+    event = OutcomeReported(unit, report.ts_ms, report.id, report.offer_id, report.outcome, report.detail)
+    return Received(Channel.OUTCOMES, unit, report.id, (event,), report, unknown)
+
+
+def _read_consent(unit: str, payload: bytes, _received: Instant, _key: bytes) -> Received:
+    consent, unknown = _validated(Consent, payload)
+    given = consent.state is ConsentState.GIVEN
+    event = ConsentChanged(
+        unit,
+        consent.ts_ms,
+        consent.id,
+        consent.holder,
+        consent.purpose,
+        given,
+        consent.supersedes if given else (),
+        consent.valid_until_ms if given else None,
+    )
+    return Received(Channel.CONSENTS, unit, consent.id, (event,), consent, unknown)
+
+
+def _read_status(unit: str, payload: bytes, received: Instant, _key: bytes) -> Received:
+    """A will was written before it came true, so the unit is lost when it is received."""
+    status, unknown = _validated(UnitStatus, payload)
+    events = (UnitLost(unit, received),) if status.state is Liveness.GONE else ()
+    return Received(Channel.STATUS, unit, status.id, events, status, unknown)
+
+
+_READERS: Mapping[Channel, Callable[[str, bytes, Instant, bytes], Received]] = MappingProxyType(
+    {
+        Channel.IDENTITY: _read_identity,
+        Channel.OUTCOMES: _read_outcome,
+        Channel.CONSENTS: _read_consent,
+        Channel.STATUS: _read_status,
+    }
+)
+
+
+def _true_when_old(payload: Inbound) -> bool:
+    withdrawn = isinstance(payload, Consent) and payload.state is ConsentState.WITHDRAWN
+    return withdrawn or isinstance(payload, UnitStatus)
+
+
+_PayloadT = TypeVar("_PayloadT", bound=Payload)
+
+
+def _validated(model: type[_PayloadT], payload: bytes) -> tuple[_PayloadT, int]:
+    """Return the payload and how many unknown fields it had.
+
+    The parser takes NaN and Infinity for numbers, which RFC 8259 section 6 does not: only where these letters occur
+    at all is the payload parsed once more without them.
+    """
+    if b"NaN" in payload or b"Infinity" in payload:
+        _parse_strictly(payload)
+    try:
+        valid = model.model_validate_json(payload, extra="allow")
+    except ValidationError as error:
+        raise _refusal(payload, error) from None
+    return valid, drop_unknown(valid)
+
+
+def _parse_strictly(payload: bytes) -> object:
+    try:
+        parsed: object = from_json(payload, allow_inf_nan=False)
+    except ValueError as error:
+        raise _not_json(payload) from error
+    return parsed
+
+
+def _refusal(payload: bytes, error: ValidationError) -> InvalidInput:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    kind = first["type"]
+    if kind == "json_invalid":
+        return _not_json(payload)
+    if kind == "value_error":
+        return InvalidInput(Reason.BAD_PAYLOAD, first["msg"])
+    place = ".".join(str(step) for step in first["loc"]) or "payload"
+    wrong_shape = kind == "missing" or kind.endswith("_type")
+    return InvalidInput(Reason.BAD_PAYLOAD if wrong_shape else Reason.BAD_VALUE, f"{place}: {kind}")
+
+
+def _not_json(payload: bytes) -> InvalidInput:
+    try:
+        payload.decode("utf-8")
+    except UnicodeDecodeError:
+        return InvalidInput(Reason.BAD_UTF8)
+    return InvalidInput(Reason.BAD_JSON)

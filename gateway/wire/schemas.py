@@ -1,0 +1,88 @@
+"""The payloads as JSON Schema (draft 2020-12), for those who write firmware in another language.
+
+A schema says what is accepted. Unknown fields and signals are: they are ignored, with a count.
+"""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from gateway.wire import payloads, vss
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+_MODELS: Mapping[str, type[payloads.Payload]] = MappingProxyType(
+    {
+        "telemetry": payloads.Telemetry,
+        "identity": payloads.Identity,
+        "outcomes": payloads.OutcomeReport,
+        "consents": payloads.Consent,
+        "offers": payloads.Offer,
+        "withdrawal": payloads.Withdrawal,
+        "unit_status": payloads.UnitStatus,
+        "gateway_status": payloads.GatewayStatus,
+        "deadletter": payloads.DeadLetter,
+    }
+)
+
+
+def names() -> tuple[str, ...]:
+    """Return what `schema` can be asked for: the channels, and what else is said on `offers` and `status`."""
+    return tuple(_MODELS)
+
+
+def schema(name: str) -> dict[str, object]:
+    """Return the JSON Schema of a payload.
+
+    Raises:
+        KeyError: There is no such payload; `names` lists them.
+    """
+    described: dict[str, object] = _MODELS[name].model_json_schema()
+    for part in _objects(described):
+        if part.get("additionalProperties") is False:
+            part["additionalProperties"] = True
+    if name == "telemetry":
+        _describe_signals(described)
+    return {"$schema": DIALECT, "$id": f"urn:wayside:v1:{name}", **described}
+
+
+def _objects(value: object) -> Iterator[dict[str, object]]:
+    if isinstance(value, dict):
+        yield value
+        for part in value.values():
+            yield from _objects(part)
+
+
+def _describe_signals(described: dict[str, object]) -> None:
+    for part in _objects(described["properties"]):
+        if part.get("title") == "Signals":
+            part["properties"] = {path: _signal(leaf) for path, leaf in vss.LEAVES.items()}
+            part["dependentRequired"] = {vss.LATITUDE: [vss.LONGITUDE], vss.LONGITUDE: [vss.LATITUDE]}
+
+
+def _signal(leaf: vss.Leaf) -> dict[str, object]:
+    """Return the schema of a signal's value; a withheld one is never looked at, so it may be anything."""
+    described: dict[str, object] = {"description": f"{leaf.datatype.value} {leaf.unit}".strip()}
+    if leaf.use is vss.Use.WITHHELD:
+        described["description"] = "ignored: it goes no further than the border"
+    elif leaf.datatype is vss.Datatype.BOOLEAN:
+        described["type"] = "boolean"
+    elif leaf.datatype is vss.Datatype.STRING:
+        described |= {
+            "type": "string",
+            **({"enum": list(leaf.allowed)} if leaf.allowed else {"maxLength": vss.MAX_TEXT}),
+        }
+    elif leaf.datatype in vss.INTEGER_RANGES:
+        low, high = vss.INTEGER_RANGES[leaf.datatype]
+        described |= {"type": "integer", "minimum": low, "maximum": high}
+    else:
+        described |= {"type": "number", **_COORDINATE_RANGES.get(leaf.path, {})}
+    return described
+
+
+_COORDINATE_RANGES: Mapping[str, dict[str, object]] = MappingProxyType(
+    {
+        vss.LATITUDE: {"minimum": -90, "maximum": 90},
+        vss.LONGITUDE: {"minimum": -180, "maximum": 180},
+    }
+)
