@@ -41,7 +41,8 @@ PERSONAL_VARIABLES = frozenset({"facts"})
 """What reads of a subject. Actions for anyone may not name these."""
 
 # What the CEL library raises while it evaluates, as its own error types are Python's.
-_RUNTIME_FAULTS = (RuntimeError, TypeError, KeyError, ValueError, OverflowError, IndexError, ZeroDivisionError)
+_FAULTS_OF_VALUES = (OverflowError, IndexError, ZeroDivisionError)
+_RUNTIME_FAULTS = (RuntimeError, TypeError, KeyError, ValueError, *_FAULTS_OF_VALUES)
 _BOUND = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(\s*([A-Za-z_]\w*)\s*,")
 
 
@@ -144,7 +145,10 @@ def check_expression(source: str, *, anyone: bool = False) -> None:
 
 
 def constant_value(source: str) -> bool | None:
-    """Return what an expression that reads no variable always is; None when it depends on something."""
+    """Return what an expression that reads no variable always is; None when it depends on something.
+
+    What can only fail always refuses, and is False.
+    """
     if not source:
         return True
     program = cel.compile(source)
@@ -153,7 +157,7 @@ def constant_value(source: str) -> bool | None:
     try:
         answer = program.execute(cel.Context())
     except _RUNTIME_FAULTS:
-        return None
+        return False
     return answer if isinstance(answer, bool) else None
 
 
@@ -163,6 +167,10 @@ def _try_run(program: cel.Program) -> None:
         answer = program.execute(cel.Context(VARIABLES))
     except KeyError:
         return  # a fact the sample has not: facts are open
+    except _FAULTS_OF_VALUES as error:
+        if program.variables():
+            return  # other values may do: `10 / (occupants - 1) > 2` fails on the sample only
+        raise ExpressionFault(f"can only fail: {error}") from error
     except _RUNTIME_FAULTS as error:
         raise ExpressionFault(str(error).split(". ")[0]) from error
     if not isinstance(answer, bool):
