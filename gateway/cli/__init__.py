@@ -3,6 +3,6 @@
 Exit codes: 0 done; 1 what was asked about is wrong (a campaign, a release, a demo step); 2 the call itself is.
 """
 
-from gateway.cli.main import main
+from gateway.cli.command import main
 
 __all__ = ["main"]

@@ -1,6 +1,6 @@
 """`python -m gateway.cli` is `wayside`."""
 
-from gateway.cli.main import main
+from gateway.cli.command import main
 
 if __name__ == "__main__":
     main()

@@ -51,6 +51,7 @@ def convert(
         raise typer.BadParameter(f"order is auto, oldest-first or newest-first, not {order!r}") from error
     trace = TraceFormat(ColumnMap.parse(columns), delimiter, header, in_order, time_format, sort)
     park = ParkingRule(park_radius_m, park_after_s, park_max_gap_s) if park_after_s else None
+    out.parent.mkdir(parents=True, exist_ok=True)
     with progress("converting") as meter:
         report = conversion.convert(sources, out, trace, unit=conversion.car(unit), park=park, progress=meter)
     say_json(report.to_json()) if json else say(report.lines())

@@ -149,4 +149,5 @@ def _described(found: dict[str, Any]) -> Iterator[str]:
             where = ", ".join(a["placements"])
             yield f"  {a['id']:<18} {a['kind']:<9} for {a['audience']:<7} P {a['propensity']:<31} on {where}"
     for model in found["models"]:
-        yield f"model {model['name']} {model['version']}: {model['features']} features, {', '.join(model['categories'])}"
+        categories = ", ".join(model["categories"])
+        yield f"model {model['name']} {model['version']}: {model['features']} features, {categories}"

@@ -8,6 +8,9 @@
 {"now_ms":..,"activate":"r2"}                                                  engine.activate(release, now)
 {"scores":{"<decision>":{"<action>":0.31}}}                                    after a call that made decisions
 ```
+An action that one decision scored for several placements stands as `<action>/<placement>`; where a model gave no
+propensity, the reason stands instead of the number, so that a replay hears the same.
+
 `now_ms` never decreases. Level `moments` holds no coordinate: a fix is replaced by the crossings it caused, or left
 out; replayed, both levels come to the same decisions. Level `raw` holds every fix, for simulators and rigs.
 
@@ -19,6 +22,7 @@ import gzip
 import itertools
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,7 +31,16 @@ from typing import Final, Protocol, Self, TypeAlias
 
 from pydantic_core import from_json
 
-from gateway.core.effects import DecisionRecorded, Effect, EventIgnored, EventRefused, MomentNoticed
+from gateway.core.effects import (
+    Decision,
+    DecisionRecorded,
+    Effect,
+    EventIgnored,
+    EventRefused,
+    MomentNoticed,
+    Stage,
+    Verdict,
+)
 from gateway.core.errors import InvalidInput, InvariantViolation
 from gateway.core.events import Event, FenceReported, PositionReported, SignalsReported
 from gateway.core.moments import FenceEntered, FenceExited
@@ -116,9 +129,9 @@ class ActivationLine:
 
 @dataclass(frozen=True, slots=True)
 class ScoresLine:
-    """The propensities of the decisions just made: by decision, then by action."""
+    """The propensities of the decisions just made, or why there were none: by decision, then by candidate."""
 
-    scores: Mapping[str, Mapping[str, float]]
+    scores: Mapping[str, Mapping[str, float | str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +174,25 @@ def lines_of(level: Level, event: Event | None, effects: Iterable[Effect], now: 
         yield EventLine(now, told)
     elif event is None or any(not isinstance(effect, EventIgnored | EventRefused) for effect in effects):
         yield TimerLine(now)
-    scores = {
-        effect.decision.id: {
-            verdict.action: verdict.propensity for verdict in effect.decision.verdicts if verdict.propensity is not None
-        }
-        for effect in effects
-        if isinstance(effect, DecisionRecorded)
+    decisions = [effect.decision for effect in effects if isinstance(effect, DecisionRecorded)]
+    scores = {decision.id: answers for decision in decisions if (answers := _answers(decision))}
+    if scores:
+        yield ScoresLine(scores)
+
+
+def _answers(decision: Decision) -> dict[str, float | str]:
+    """Return the propensity of each candidate that was scored, or the reason why it got none, in their order."""
+    scored: list[tuple[Verdict, float | str]] = []
+    for verdict in decision.verdicts:
+        if verdict.propensity is not None:
+            scored.append((verdict, verdict.propensity))
+        elif verdict.refusal is not None and verdict.refusal.stage is Stage.SCORE:
+            scored.append((verdict, verdict.refusal.reason))
+    times = Counter(verdict.action for verdict, _ in scored)
+    return {
+        verdict.action if times[verdict.action] == 1 else f"{verdict.action}/{verdict.placement.value}": answer
+        for verdict, answer in scored
     }
-    if any(scores.values()):
-        yield ScoresLine({decision: propensities for decision, propensities in scores.items() if propensities})
 
 
 def _crossings(event: PositionReported, effects: Iterable[Effect]) -> FenceReported | None:
@@ -360,13 +383,16 @@ def _decode_state_line(now: Instant, value: object) -> StateLine:
 
 
 def _decode_scores(value: object) -> ScoresLine:
-    scores: dict[str, dict[str, float]] = {}
+    scores: dict[str, dict[str, float | str]] = {}
     if not isinstance(value, dict):
         raise _fault("scores are an object")
     for decision, propensities in value.items():
         if not isinstance(propensities, dict):
             raise _fault("the scores of a decision are an object")
         for action, propensity in propensities.items():
+            if isinstance(propensity, str):
+                scores.setdefault(decision, {})[action] = propensity
+                continue
             if isinstance(propensity, bool) or not isinstance(propensity, int | float) or not 0 <= propensity <= 1:
                 raise _fault("a propensity lies in 0..1")
             scores.setdefault(decision, {})[action] = float(propensity)

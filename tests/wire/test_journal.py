@@ -81,10 +81,14 @@ def exited(fence: str, reason: str = "left") -> Effect:
     return MomentNoticed(FenceExited("car-7", NOW, fence, "fuel_station", reason))
 
 
-def decided(number: int, propensities: dict[str, float | None]) -> Effect:
+def decided(
+    number: int, propensities: dict[str, float | None], *, stage: Stage = Stage.CONSENT, seats: int = 1
+) -> Effect:
+    """Return a decision whose candidates without a propensity were refused at `stage`, in so many placements each."""
     verdicts = tuple(
-        Verdict(action, Kind.MARKETING, Placement.DRIVER_SCREEN, "t", Refusal(Stage.SCORE, "x"), propensity)
+        Verdict(action, Kind.MARKETING, placement, "t", Refusal(stage, "x"), propensity)
         for action, propensity in propensities.items()
+        for placement in (Placement.DRIVER_SCREEN, Placement.PASSENGER_SCREEN)[:seats]
     )
     id_ = f"d.car-7.e1.{number}"
     return DecisionRecorded(Decision(id_, "car-7", NOW, "demo-1", "p", ("Parked",), verdicts, None, None, {}))
@@ -197,6 +201,17 @@ def test_scores_hold_every_decision_with_a_propensity_and_no_other() -> None:
     effects = [decided(1, {"a": 0.25, "b": None}), decided(2, {"c": None}), decided(3, {"d": 0.0})]
     assert told(SPEED, effects)[1:] == [ScoresLine({"d.car-7.e1.1": {"a": 0.25}, "d.car-7.e1.3": {"d": 0.0}})]
     assert told(SPEED, [decided(1, {"a": None})]) == [EventLine(NOW, SPEED)]
+
+
+def test_scores_say_why_a_model_gave_none() -> None:
+    effects = [decided(1, {"a": 0.25, "b": None}, stage=Stage.SCORE)]
+    assert told(SPEED, effects)[1:] == [ScoresLine({"d.car-7.e1.1": {"a": 0.25, "b": "x"}})]
+    assert journal(ENCODED[0], *map(encode_line, told(SPEED, effects)))[1:] == told(SPEED, effects)
+
+
+def test_scores_of_an_action_in_several_placements_are_told_apart() -> None:
+    (line,) = told(SPEED, [decided(1, {"a": 0.25}, seats=2)])[1:]
+    assert line == ScoresLine({"d.car-7.e1.1": {"a/driver_screen": 0.25, "a/passenger_screen": 0.25}})
 
 
 @pytest.mark.parametrize("event", [FIX, SignalsReported("car-7", NOW, {"Vehicle.CurrentLocation.Latitude": 1.0})])
