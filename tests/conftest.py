@@ -4,98 +4,16 @@ On a user's machine either may be absent, and its tests are skipped with the rea
 """
 
 import os
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+from gateway.testing.mosquitto import Mosquitto, find_mosquitto
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
-
-LOOPBACK = "127.0.0.1"
-START_WITHIN_S = 10.0
-STOP_WITHIN_S = 10.0
-RETRY_S = 0.005
-
-MOSQUITTO_CONFIG = """\
-listener {port} {host}
-allow_anonymous true
-user root
-persistence true
-persistence_location {directory}/
-autosave_on_changes true
-autosave_interval 1
-max_queued_messages 100000
-max_inflight_messages 1000
-log_dest file {directory}/mosquitto.log
-"""
-
-
-class Mosquitto:
-    """A real broker on a loopback port of its own. It keeps its port, sessions and queues over a restart."""
-
-    host = LOOPBACK
-
-    def __init__(self, program: str, directory: Path) -> None:
-        self.directory = directory
-        self.port = _free_port()
-        self._program = program
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Return once it accepts connections.
-
-        Raises:
-            RuntimeError: It ended at once, or did not accept within `START_WITHIN_S`.
-        """
-        config = self.directory / "mosquitto.conf"
-        # Started by root it would become a user that may not write here; otherwise it ignores the setting.
-        config.write_text(MOSQUITTO_CONFIG.format(host=self.host, port=self.port, directory=self.directory))
-        self._process = subprocess.Popen([self._program, "-c", str(config)])
-        deadline_s = time.monotonic() + START_WITHIN_S
-        while not self._accepts():
-            if self._ended_within(RETRY_S) or time.monotonic() > deadline_s:
-                self.stop()
-                raise RuntimeError(f"mosquitto does not accept connections: see {self.directory}/mosquitto.log")
-
-    def stop(self) -> None:
-        """End it in an orderly way, its state saved; returns once it is gone. Stopping it twice does no harm."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
-
-    def restart(self) -> None:
-        """Stop it and start it on the same port: every connection breaks, what was saved is there again."""
-        self.stop()
-        self.start()
-
-    def _accepts(self) -> bool:
-        try:
-            socket.create_connection((self.host, self.port), timeout=START_WITHIN_S).close()
-        except ConnectionRefusedError:
-            return False
-        return True
-
-    def _ended_within(self, seconds: float) -> bool:
-        """Wait for its end, which is also the pause between two attempts to connect."""
-        if self._process is None:
-            return True
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -120,7 +38,7 @@ def realdata() -> Path:
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     """A running broker, fresh for each test: `mosquitto.host`, `.port`, `.restart()`, `.stop()`, `.start()`."""
-    program = shutil.which("mosquitto", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"]))
+    program = find_mosquitto()
     if program is None:
         _do_without("mosquitto is not installed: apt-get install mosquitto")
     directory = tmp_path / "mosquitto"
@@ -135,11 +53,3 @@ def _do_without(reason: str) -> NoReturn:
     if os.environ.get("CI", "") not in {"", "0", "false"}:
         pytest.fail(f"{reason} (under CI nothing is skipped)", pytrace=False)
     pytest.skip(reason)
-
-
-def _free_port() -> int:
-    """Return a port nobody listens on now; the kernel does not give it out again at once."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
