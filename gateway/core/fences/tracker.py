@@ -27,8 +27,8 @@ from gateway.core.units import SECOND_MS, Instant, delta_lon_deg, metres_per_deg
 
 MAX_SPEED_MPS = 90.0
 """324 km/h: nothing on a road is faster."""
-JUMP_SLACK_M = 100.0
-"""What two honest fixes may be apart beyond their accuracy at any speed."""
+JUMP_SLACK_M = 30.0
+"""What two honest fixes may be apart beyond their stated accuracy at any speed: 15 m of noise each."""
 BEACON_RANGE_M = 5.0
 """How near a beacon of an area counts as being in it; a circle uses its radius."""
 

@@ -1,0 +1,315 @@
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from gateway.core import context
+from gateway.core.campaign import Action, Audience, Cap, Kind, Placement, Reward
+from gateway.core.decide import decide
+from gateway.core.drive import Drive, Driving
+from gateway.core.effects import Decision, Effect, Offer, OfferMade, OfferWithdrawn, Refusal, Stage, Verdict
+from gateway.core.events import SESSION, Role, UnitKind
+from gateway.core.moments import DroveOff, Moment, Parked
+from gateway.core.release import ModelSpec, compile_release
+from gateway.core.scoring import Scorer
+from gateway.core.state import Memory, Scope, StateKey
+from gateway.core.timers import Agenda
+from gateway.core.triggers import Match
+from gateway.core.turn import Turn
+from gateway.testing.engines import CAR, EPOCH, FixedScorer, a_treatment, an_action, decisions_in, offers_in
+from gateway.testing.samples import T0
+
+ANNA, BEN = "s.anna", "s.ben"
+SCREENS = (Placement.DRIVER_SCREEN, Placement.PASSENGER_SCREEN)
+UNIT = context.Unit(CAR, UnitKind.CAR, SCREENS, "en", contextual_offers=False, utc_offset_s=0)
+PARKED = Parked(CAR, T0, ("station",), ("fuel_station",))
+COUPON = ModelSpec(
+    "coupon", "1", ("hour", "category_bar", "visits_in_category", "validity_hours"), ("bar", "coffee_house")
+)
+CROWD = ModelSpec("crowd", "1", ("alone",), ("bar",))
+
+
+class Table:
+    """A parked car in which decisions fall. Services need no consent, so what is decided is not about consent here."""
+
+    def __init__(self, *people: tuple[Role, str]) -> None:
+        parked = Drive(Driving.PARKED, T0, frozenset({"brake"}))
+        entries: dict[StateKey, object] = {StateKey(Scope.UNIT, CAR, "drive"): parked.to_json()}
+        for role, subject in people or ((Role.DRIVER, ANNA),):
+            entries[StateKey(Scope.UNIT, CAR, "presence", role.value)] = {"subject": subject, "ts": T0}
+        self.memory, self.agenda, self.scorer = Memory(entries), Agenda(), FixedScorer()
+
+    def decide(
+        self,
+        *actions: Action,
+        unit: context.Unit = UNIT,
+        moments: Sequence[Moment] = (PARKED,),
+        scorer: Scorer | None = None,
+    ) -> list[Effect]:
+        release = compile_release(
+            "release-1", 1, [], {action.id: action for action in actions}.values(), [COUPON, CROWD]
+        )
+        turn = Turn(self.memory, self.agenda, release, T0)
+        matches = [Match(action, "Parked") for action in actions]
+        decide(turn, unit, moments, matches, scorer or self.scorer, EPOCH)
+        return turn.effects
+
+    def decision(self, *actions: Action, unit: context.Unit = UNIT, scorer: Scorer | None = None) -> Decision:
+        (decision,) = decisions_in(self.decide(*actions, unit=unit, scorer=scorer))
+        return decision
+
+
+class Answers:
+    """A model that answers exactly this."""
+
+    def __init__(self, *propensities: float) -> None:
+        self.propensities = propensities
+
+    def score(self, model: str, rows: Sequence[Sequence[float]]) -> Sequence[float]:
+        del model, rows
+        return self.propensities
+
+
+def verdicts_of(decision: Decision) -> dict[str, Verdict]:
+    return {verdict.action: verdict for verdict in decision.verdicts}
+
+
+def service(id_: str = "charger", *, placements: Sequence[Placement] = (Placement.DRIVER_SCREEN,)) -> Action:
+    return an_action(id_, kind=Kind.SERVICE, placements=placements)
+
+
+def by_model(id_: str, model: str = "coupon", category: str = "bar") -> Action:
+    return replace(service(id_), model=model, category=category, prior=None)
+
+
+def test_the_chosen_action_is_offered_as_it_is_worded() -> None:
+    treatment = replace(a_treatment(title="Charge here"), call_to_action="Yes, please")
+    action = replace(service(), treatments=(treatment,), valid_for_s=90)
+    (offer,) = offers_in(Table().decide(action))
+    assert offer == Offer(
+        id="o.car-1.e1.1",
+        decision="d.car-1.e1.1",
+        unit=CAR,
+        holder=ANNA,
+        role=Role.DRIVER,
+        placement=Placement.DRIVER_SCREEN,
+        action="charger",
+        kind=Kind.SERVICE,
+        language="en",
+        title="Charge here",
+        body=treatment.body,
+        call_to_action="Yes, please",
+        reward=None,
+        made=T0,
+        expires=T0 + 90_000,
+    )
+
+
+def test_an_offer_carries_the_reward_of_its_action() -> None:
+    reward = Reward("coffee", "A coffee on the house")
+    table = Table()
+    table.memory.put(
+        StateKey(Scope.SUBJECT, ANNA, "consent", "offer_display/g1"),
+        {"purpose": "offer_display", "id": "g1", "given": True, "supersedes": [], "valid_until": None},
+    )
+    (offer,) = offers_in(table.decide(replace(an_action(), reward=reward)))
+    assert offer.reward == reward
+
+
+def test_a_decision_is_recorded_whole() -> None:
+    action = replace(service(), value=4.0, annoyance=2.0, lever=3.0, context_weight=0.5)
+    moments = (PARKED, DroveOff(CAR, T0))
+    (decision,) = decisions_in(Table().decide(action, moments=moments))
+    verdict = Verdict(
+        "charger",
+        Kind.SERVICE,
+        Placement.DRIVER_SCREEN,
+        "Parked",
+        None,
+        propensity=0.5,
+        context_weight=0.5,
+        value=4.0,
+        lever=3.0,
+        annoyance=2.0,
+        net_value=0.5 * 0.5 * 4.0 * 3.0 - 0.5 * 2.0,
+    )
+    assert replace(decision, context={}) == Decision(
+        id="d.car-1.e1.1",
+        unit=CAR,
+        at=T0,
+        release="release-1",
+        holder=ANNA,
+        moments=("Parked", "DroveOff"),
+        verdicts=(verdict,),
+        chosen="charger",
+        offer="o.car-1.e1.1",
+        context={},
+    )
+
+
+def test_a_decision_comes_before_its_offer() -> None:
+    assert [type(effect).__name__ for effect in Table().decide(service())] == ["DecisionRecorded", "OfferMade"]
+
+
+def test_silence_is_recorded_and_offers_nothing() -> None:
+    table = Table()
+    effects = table.decide(replace(service(), value=0.0))
+    (decision,) = decisions_in(effects)
+    assert (decision.chosen, decision.offer, decision.holder) == (None, None, ANNA)
+    assert offers_in(effects) == []
+    assert table.memory.owners(Scope.OFFER) == []
+
+
+def test_decisions_are_counted_by_unit_and_offers_bear_their_number() -> None:
+    table = Table()
+    ids = [table.decision(replace(service(), value=0.0)).id, table.decision(service()).offer]
+    assert ids == ["d.car-1.e1.1", "o.car-1.e1.2"]
+    other = replace(UNIT, id="car-2")
+    assert table.decision(service(), unit=other).id == "d.car-2.e1.1"
+
+
+def test_the_context_of_a_decision_holds_nothing_of_a_subject() -> None:
+    table = Table()
+    table.memory.put(StateKey(Scope.SUBJECT, ANNA, "fact", "income"), 5)
+    context_ = table.decision(service()).context
+    assert "facts" not in context_
+    assert (context_["parked"], context_["known"], context_["role"]) == (True, True, "driver")
+
+
+def test_an_action_is_a_candidate_at_each_placement_of_the_unit_it_has_words_for() -> None:
+    action = service(placements=(Placement.DRIVER_SCREEN, Placement.PASSENGER_SCREEN, Placement.KIOSK_SCREEN))
+    decision = Table((Role.DRIVER, ANNA), (Role.PASSENGER, BEN)).decision(action)
+    assert [verdict.placement for verdict in decision.verdicts] == list(SCREENS)
+    assert decision.chosen == "charger"
+
+
+def test_each_placement_has_an_addressee_of_its_own() -> None:
+    passengers = service("film", placements=[Placement.PASSENGER_SCREEN])
+    (offer,) = offers_in(Table((Role.DRIVER, ANNA), (Role.PASSENGER, BEN)).decide(passengers))
+    assert (offer.holder, offer.role) == (BEN, Role.PASSENGER)
+
+
+def test_a_unit_without_a_place_for_an_action_refuses_it() -> None:
+    decision = Table().decision(service(placements=[Placement.KIOSK_SCREEN]))
+    nowhere = Refusal(Stage.ADDRESSEE, "no_placement", {"unit": ["driver_screen", "passenger_screen"]})
+    assert decision.verdicts == (Verdict("charger", Kind.SERVICE, Placement.KIOSK_SCREEN, "Parked", nowhere),)
+    assert (decision.chosen, decision.holder, decision.context) == (None, SESSION, {})
+
+
+def test_an_action_without_a_place_does_not_stand_in_the_way_of_another() -> None:
+    decision = Table().decision(service("a", placements=[Placement.KIOSK_SCREEN]), service("b"))
+    assert (decision.chosen, decision.holder) == ("b", ANNA)
+
+
+def test_an_action_that_matched_twice_is_one_candidate() -> None:
+    assert len(Table().decision(service(), service()).verdicts) == 1
+
+
+@pytest.mark.parametrize(
+    ("languages", "spoken"),
+    [(("de", "en"), "en"), (("en", "de"), "en"), (("de", "fr"), "de"), (("en", "en"), "en")],
+)
+def test_the_wording_is_in_the_units_language_or_else_the_first_given(languages: tuple[str, str], spoken: str) -> None:
+    first, second = (a_treatment(language=language, title=f"{n} {language}") for n, language in enumerate(languages))
+    (offer,) = offers_in(Table().decide(replace(service(), treatments=(first, second))))
+    assert offer.title == (first if first.language == spoken else second).title
+
+
+def test_a_refused_candidate_is_not_scored() -> None:
+    table = Table()
+    decision = table.decision(replace(by_model("beer"), eligible="hour < 0"), service())
+    assert table.scorer.asked == []
+    beer = verdicts_of(decision)["beer"]
+    assert (beer.propensity, beer.net_value) == (None, None)
+    assert beer.refusal is not None
+    assert beer.refusal.reason == "not_eligible"
+
+
+def test_each_model_is_asked_once_for_all_its_candidates() -> None:
+    table = Table()
+    table.memory.put(StateKey(Scope.SUBJECT, ANNA, "fact", "visits_bar"), 3)
+    coffee = replace(by_model("coffee", category="coffee_house"), valid_for_s=1800, redeem_within_s=5400)
+    table.decide(by_model("beer"), by_model("crowded", model="crowd"), coffee)
+    assert sorted(model for model, _ in table.scorer.asked) == ["coupon", "crowd"]
+    asked = dict(table.scorer.asked)
+    coffee_row, beer_row = sorted(asked["coupon"], key=lambda row: row[1])
+    assert beer_row == [22.0, 1.0, 3.0, pytest.approx(3900 / 3600)]
+    assert coffee_row == [22.0, 0.0, pytest.approx(math.nan, nan_ok=True), 2.0]
+    assert asked["crowd"] == [[pytest.approx(math.nan, nan_ok=True)]]
+
+
+def test_a_session_is_scored_without_facts() -> None:
+    table = Table((Role.PASSENGER, BEN))
+    table.memory.put(StateKey(Scope.SUBJECT, BEN, "fact", "visits_bar"), 3)
+    anyone = replace(by_model("crowded", model="crowd"), audience=Audience.ANYONE)
+    decision = table.decision(anyone)
+    assert (decision.holder, decision.context["known"]) == (SESSION, False)
+
+
+def test_a_prior_is_the_propensity_of_its_action() -> None:
+    (verdict,) = Table().decision(replace(service(), prior=0.25)).verdicts
+    assert verdict.propensity == 0.25
+
+
+def test_a_prior_of_zero_is_a_propensity_of_zero() -> None:
+    (verdict,) = Table().decision(replace(service(), prior=0.0)).verdicts
+    assert (verdict.propensity, verdict.net_value) == (0.0, 0.0)
+
+
+def test_a_model_that_fails_refuses_its_candidates_and_no_others() -> None:
+    scorer = FixedScorer(failing=["coupon"])
+    decision = Table().decision(by_model("beer"), by_model("crowded", model="crowd"), scorer=scorer)
+    failed = Refusal(Stage.SCORE, "model_unavailable", {"model": "coupon"})
+    assert {name: verdict.refusal for name, verdict in verdicts_of(decision).items()} == {
+        "beer": failed,
+        "crowded": None,
+    }
+    assert decision.chosen == "crowded"
+
+
+@pytest.mark.parametrize("propensities", [(), (0.5, 0.5)])
+def test_a_model_that_answers_another_number_of_rows_is_not_believed(propensities: tuple[float, ...]) -> None:
+    (verdict,) = Table().decision(by_model("beer"), scorer=Answers(*propensities)).verdicts
+    assert verdict.refusal == Refusal(Stage.SCORE, "wrong_shape", {"model": "coupon"})
+
+
+@pytest.mark.parametrize("propensity", [math.nan, math.inf, math.nextafter(0.0, -1.0), math.nextafter(1.0, 2.0)])
+def test_what_is_no_probability_is_not_believed(propensity: float) -> None:
+    (verdict,) = Table().decision(by_model("beer"), scorer=Answers(propensity)).verdicts
+    assert verdict.refusal == Refusal(Stage.SCORE, "not_a_probability", {"model": "coupon"})
+    assert verdict.propensity is None
+
+
+@pytest.mark.parametrize("propensity", [0.0, 1.0])
+def test_the_ends_of_the_scale_are_probabilities(propensity: float) -> None:
+    (verdict,) = Table().decision(by_model("beer"), scorer=Answers(propensity)).verdicts
+    assert verdict.propensity == propensity
+
+
+def test_what_is_outranked_is_taken_off_the_screen_before_the_offer_is_made() -> None:
+    table = Table()
+    table.decide(replace(service(), cap=Cap(count=1, within_s=60)))
+    effects = table.decide(an_action("tyres", kind=Kind.SAFETY))
+    assert effects[1] == OfferWithdrawn("o.car-1.e1.1", CAR, T0, "outranked")
+    assert isinstance(effects[2], OfferMade)
+    assert effects[2].offer.action == "tyres"
+
+
+def test_what_stands_at_another_placement_or_unit_stays_there() -> None:
+    table = Table((Role.DRIVER, ANNA), (Role.PASSENGER, BEN))
+    table.decide(service("film", placements=[Placement.PASSENGER_SCREEN]))
+    other = replace(UNIT, id="car-2")
+    parked = table.memory.get(Scope.UNIT, CAR, "drive")
+    table.memory.put(StateKey(Scope.UNIT, "car-2", "drive"), parked)
+    table.memory.put(StateKey(Scope.UNIT, "car-2", "presence", "driver"), {"subject": "s.eve", "ts": T0})
+    assert offers_in(table.decide(service(), unit=other))
+    effects = table.decide(an_action("tyres", kind=Kind.SAFETY))
+    assert [type(effect).__name__ for effect in effects] == ["DecisionRecorded", "OfferMade"]
+
+
+def test_an_offer_that_was_made_is_kept_until_it_closes() -> None:
+    table = Table()
+    table.decide(replace(service(), valid_for_s=90))
+    assert table.memory.owners(Scope.OFFER) == ["o.car-1.e1.1"]
+    assert table.agenda.next_due() == T0 + 90_000

@@ -1,0 +1,319 @@
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.core import caps, offers
+from gateway.core.campaign import Cap, Kind, Placement, Rank
+from gateway.core.effects import Offer, OfferWithdrawn, OutcomeRecorded
+from gateway.core.events import SESSION, Outcome, OutcomeReported
+from gateway.core.moments import Moment, OfferAccepted, OfferRedeemed
+from gateway.core.offers import AHEAD, MADE, OPEN, WITHDRAWN
+from gateway.core.state import Memory, Scope, StateKey
+from gateway.core.timers import Agenda, TimerKey
+from gateway.testing.engines import CAR, an_action
+from gateway.testing.samples import T0, VALID_MS, make_offer
+
+ANNA = "s.1"  # the holder of the sample offer
+PASTRY = replace(an_action("pastry"), cap=Cap(count=1, within_s=3600), redeem_within_s=600)
+TIMER = TimerKey("offer", "o.car-1.e1.1")
+NOW = T0 + 1_000
+ENDED = {Outcome.REDEEMED, Outcome.DECLINED, Outcome.DISMISSED, Outcome.NEVER_AGAIN, Outcome.EXPIRED}
+
+
+class Shop:
+    """Offers of one unit, at which Anna is, and their outcomes."""
+
+    def __init__(self, *made: Offer, kind: Kind = Kind.MARKETING) -> None:
+        self.agenda = Agenda()
+        self.memory = Memory({StateKey(Scope.UNIT, CAR, "presence", "driver"): {"subject": ANNA, "ts": 1}})
+        for offer in made or (make_offer(),):
+            offers.make(self.memory, self.agenda, offer, replace(PASTRY, kind=kind))
+
+    def told(
+        self, *outcomes: Outcome, offer: str = TIMER.owner, unit: str = CAR, now: int = NOW
+    ) -> tuple[OutcomeRecorded, list[Moment]] | str:
+        answers = [
+            offers.advance(self.memory, self.agenda, OutcomeReported(unit, now, "r1", offer, outcome, "why"), now)
+            for outcome in outcomes
+        ]
+        return answers[-1]
+
+    def moments(self, *outcomes: Outcome, unit: str = CAR) -> list[Moment]:
+        answer = self.told(*outcomes, unit=unit)
+        assert not isinstance(answer, str)
+        return answer[1]
+
+    def withdrawn(self) -> list[str]:
+        return [each.offer for each in offers.withdraw(self.memory, NOW, "drove_off", lambda _: True)]
+
+    def record(self, offer: str = TIMER.owner) -> Mapping[str, Any]:
+        record: Mapping[str, Any] = self.memory.get(Scope.OFFER, offer, "record")
+        return record
+
+    def used(self, holder: str = ANNA) -> int:
+        return caps.used(self.memory, holder, CAR, PASTRY, NOW)
+
+
+def a_session_offer() -> Offer:
+    return replace(make_offer(), holder=SESSION)
+
+
+def in_state(state: str) -> Shop:
+    """Return a shop whose offer has come to a state the shortest way."""
+    shop = Shop()
+    if state == WITHDRAWN:
+        shop.withdrawn()
+    elif state == Outcome.REDEEMED:
+        shop.told(Outcome.ACCEPTED, Outcome.REDEEMED)
+    elif state != MADE:
+        shop.told(Outcome(state))
+    assert shop.record()["state"] == state
+    return shop
+
+
+def test_an_offer_is_kept_with_what_its_life_needs() -> None:
+    assert dict(Shop().record()) == {
+        "unit": CAR,
+        "holder": ANNA,
+        "action": "pastry",
+        "kind": "marketing",
+        "placement": "driver_screen",
+        "purposes": ["offer_display"],
+        "state": "made",
+        "presented": False,
+        "orphaned": False,
+        "closes": T0 + VALID_MS,
+        "redeem_within_s": 600,
+    }
+
+
+def test_an_offer_reserves_its_cap_when_it_is_made() -> None:
+    assert Shop().used() == 1
+
+
+@pytest.mark.parametrize("kind", [Kind.SERVICE, Kind.SAFETY])
+def test_what_is_not_capped_reserves_nothing(kind: Kind) -> None:
+    assert dict(Shop(kind=kind).memory.group(Scope.SUBJECT, ANNA, "cap")) == {}
+
+
+def test_an_offer_closes_at_its_expiry() -> None:
+    shop = Shop()
+    assert shop.agenda.take_due(T0 + VALID_MS - 1) is None
+    assert shop.agenda.take_due(T0 + VALID_MS) == (T0 + VALID_MS, TIMER)
+
+
+@pytest.mark.parametrize("state", list(AHEAD))
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_an_outcome_moves_an_offer_one_way_or_not_at_all(state: str, outcome: Outcome) -> None:
+    shop = in_state(state)
+    before = dict(shop.record())
+    answer = shop.told(outcome)
+    if outcome in AHEAD[state]:
+        assert not isinstance(answer, str)
+        assert answer[0] == OutcomeRecorded("r1", TIMER.owner, CAR, NOW, outcome, "why")
+        assert shop.record()["state"] == outcome
+    else:
+        assert answer == "outcome_not_ahead"
+        assert dict(shop.record()) == before
+
+
+def test_the_way_is_presented_seen_accepted_redeemed() -> None:
+    way = [Outcome.PRESENTED, Outcome.SEEN, Outcome.ACCEPTED, Outcome.REDEEMED]
+    shop = Shop()
+    for outcome in way:
+        assert not isinstance(shop.told(outcome), str)
+    for outcome in way:
+        assert shop.told(outcome) == "outcome_not_ahead"
+
+
+@pytest.mark.parametrize("end", sorted(ENDED))
+def test_nothing_but_never_again_follows_an_end(end: Outcome) -> None:
+    assert AHEAD[end] == ({Outcome.NEVER_AGAIN} if end is not Outcome.NEVER_AGAIN else set())
+
+
+def test_every_outcome_has_its_place_in_the_life_of_an_offer() -> None:
+    assert set(AHEAD) == {MADE, WITHDRAWN, *Outcome}
+    assert set(AHEAD) - ENDED - {Outcome.ACCEPTED, WITHDRAWN} == OPEN
+
+
+def test_an_unknown_offer_has_no_outcome() -> None:
+    assert Shop().told(Outcome.SEEN, offer="o.car-1.e1.9") == "unknown_offer"
+
+
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.REDEEMED])
+def test_only_a_redemption_may_come_from_another_unit(outcome: Outcome) -> None:
+    assert Shop().told(outcome, unit="till-1") == "not_shown_here"
+
+
+def test_a_till_redeems_what_the_car_offered() -> None:
+    answer = Shop().told(Outcome.REDEEMED, unit="till-1")
+    assert answer == (
+        OutcomeRecorded("r1", TIMER.owner, "till-1", NOW, Outcome.REDEEMED, "why"),
+        [OfferRedeemed(CAR, NOW, TIMER.owner, "pastry", "till-1")],
+    )
+
+
+def test_an_accepted_offer_waits_for_its_redemption_from_then_on() -> None:
+    shop = Shop()
+    shop.told(Outcome.ACCEPTED)
+    assert shop.record()["closes"] == NOW + 600_000
+    assert shop.agenda.next_due() == NOW + 600_000
+
+
+def test_only_accepting_and_redeeming_are_noticed() -> None:
+    assert Shop().moments(Outcome.ACCEPTED) == [OfferAccepted(CAR, NOW, TIMER.owner, "pastry")]
+    assert Shop().moments(Outcome.ACCEPTED, Outcome.REDEEMED) == [OfferRedeemed(CAR, NOW, TIMER.owner, "pastry", CAR)]
+    for outcome in set(Outcome) - {Outcome.ACCEPTED, Outcome.REDEEMED}:
+        assert Shop().moments(outcome) == []
+
+
+@pytest.mark.parametrize("outcome", [Outcome.ACCEPTED, Outcome.REDEEMED])
+def test_what_one_person_did_opens_nothing_for_the_next(outcome: Outcome) -> None:
+    shop = Shop()
+    shop.memory.put(StateKey(Scope.UNIT, CAR, "presence", "driver"), {"subject": "s.2", "ts": 2})
+    assert shop.moments(outcome) == []
+
+
+def test_what_a_session_did_is_noticed_until_it_ends() -> None:
+    assert Shop(a_session_offer()).moments(Outcome.ACCEPTED) == [OfferAccepted(CAR, NOW, TIMER.owner, "pastry")]
+    ended = Shop(a_session_offer())
+    offers.orphan(ended.memory, CAR)
+    assert ended.moments(Outcome.ACCEPTED) == []
+
+
+def test_a_presented_offer_keeps_its_cap_when_it_expires() -> None:
+    shop = Shop()
+    shop.told(Outcome.PRESENTED, Outcome.EXPIRED)
+    assert shop.used() == 1
+
+
+def test_an_offer_that_was_never_presented_gives_its_cap_back() -> None:
+    shop = Shop()
+    shop.told(Outcome.EXPIRED)
+    assert shop.used() == 0
+
+
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.EXPIRED])
+def test_every_answer_shows_that_the_offer_was_presented(outcome: Outcome) -> None:
+    shop = Shop()
+    shop.told(outcome)
+    assert shop.record()["presented"] is True
+    assert shop.used() == 1
+
+
+def test_never_again_is_remembered_of_its_holder() -> None:
+    shop = Shop()
+    shop.told(Outcome.NEVER_AGAIN)
+    assert caps.refused_for_good(shop.memory, ANNA, CAR, "pastry")
+
+
+def test_never_again_of_a_session_that_ended_binds_nobody() -> None:
+    shop = Shop(a_session_offer())
+    offers.orphan(shop.memory, CAR)
+    shop.told(Outcome.NEVER_AGAIN)
+    assert not caps.refused_for_good(shop.memory, SESSION, CAR, "pastry")
+
+
+@pytest.mark.parametrize("state", [MADE, Outcome.PRESENTED, Outcome.SEEN, Outcome.ACCEPTED])
+def test_an_offer_that_nobody_ended_expires(state: str) -> None:
+    shop = in_state(state)
+    expired = offers.close(shop.memory, TIMER.owner, NOW)
+    assert expired == OutcomeRecorded("", TIMER.owner, CAR, NOW, Outcome.EXPIRED, "")
+    assert shop.memory.owners(Scope.OFFER) == []
+
+
+@pytest.mark.parametrize("state", [WITHDRAWN, *sorted(ENDED)])
+def test_an_offer_that_ended_is_let_go_without_a_word(state: str) -> None:
+    shop = in_state(state)
+    assert offers.close(shop.memory, TIMER.owner, NOW) is None
+    assert shop.told(Outcome.NEVER_AGAIN) == "unknown_offer"
+
+
+@pytest.mark.parametrize(("state", "used"), [(MADE, 0), (Outcome.PRESENTED, 1), (Outcome.ACCEPTED, 1)])
+def test_an_expiry_gives_the_cap_back_only_if_nobody_was_shown_the_offer(state: str, used: int) -> None:
+    shop = in_state(state)
+    offers.close(shop.memory, TIMER.owner, NOW)
+    assert shop.used() == used
+
+
+@pytest.mark.parametrize("state", list(AHEAD))
+def test_only_what_stands_on_a_screen_can_be_withdrawn(state: str) -> None:
+    assert in_state(state).withdrawn() == ([TIMER.owner] if state in OPEN else [])
+
+
+@pytest.mark.parametrize(("state", "used"), [(MADE, 0), (Outcome.PRESENTED, 1)])
+def test_a_withdrawal_gives_the_cap_back_only_if_nobody_was_shown_the_offer(state: str, used: int) -> None:
+    shop = in_state(state)
+    shop.withdrawn()
+    assert shop.used() == used
+
+
+def test_a_withdrawal_takes_what_it_concerns_in_the_order_of_ids() -> None:
+    elsewhere = replace(make_offer(3), unit="car-2")
+    shop = Shop(make_offer(2), make_offer(1), elsewhere)
+    withdrawn = offers.withdraw(shop.memory, NOW, "drove_off", lambda record: record["unit"] == CAR)
+    assert withdrawn == [OfferWithdrawn(f"o.car-1.e1.{number}", CAR, NOW, "drove_off") for number in (1, 2)]
+    assert shop.record(elsewhere.id)["state"] == MADE
+
+
+def test_only_the_offers_of_the_session_at_the_unit_are_orphaned() -> None:
+    session, subject = a_session_offer(), make_offer(2)
+    elsewhere = replace(a_session_offer(), id="o.car-2.e1.1", unit="car-2")
+    shop = Shop(session, subject, elsewhere)
+    offers.orphan(shop.memory, CAR)
+    orphaned = {each.id: shop.record(each.id)["orphaned"] for each in (session, subject, elsewhere)}
+    assert orphaned == {session.id: True, subject.id: False, elsewhere.id: False}
+
+
+@pytest.mark.parametrize("state", list(AHEAD))
+def test_a_placement_is_taken_while_an_offer_stands_on_it(state: str) -> None:
+    taken = {Placement.DRIVER_SCREEN: Rank.MARKETING} if state in OPEN else {}
+    assert offers.standing(in_state(state).memory, CAR) == taken
+
+
+@pytest.mark.parametrize("safety_first", [True, False])
+def test_a_placement_is_taken_at_its_unit_only_and_by_the_highest(*, safety_first: bool) -> None:
+    numbers = (1, 2) if safety_first else (2, 1)
+    shop = Shop(make_offer(numbers[1]))
+    assert offers.standing(shop.memory, "car-2") == {}
+    safety = replace(make_offer(numbers[0]), kind=Kind.SAFETY)
+    offers.make(shop.memory, shop.agenda, safety, an_action("tyres", kind=Kind.SAFETY))
+    assert offers.standing(shop.memory, CAR) == {Placement.DRIVER_SCREEN: Rank.SAFETY}
+
+
+def test_each_placement_is_taken_by_itself() -> None:
+    shop = Shop(make_offer(1), replace(make_offer(2), placement=Placement.PHONE, kind=Kind.SERVICE))
+    assert offers.standing(shop.memory, CAR) == {
+        Placement.DRIVER_SCREEN: Rank.MARKETING,
+        Placement.PHONE: Rank.SERVICE,
+    }
+
+
+@pytest.mark.parametrize("state", list(AHEAD))
+def test_an_accepted_offer_is_awaited_until_it_is_redeemed(state: str) -> None:
+    awaited = {(ANNA, "pastry")} if state == Outcome.ACCEPTED else set()
+    assert offers.awaited(in_state(state).memory, CAR) == awaited
+
+
+def test_what_is_awaited_is_so_at_its_unit_only() -> None:
+    assert offers.awaited(in_state(Outcome.ACCEPTED).memory, "car-2") == set()
+
+
+def test_what_an_ended_session_accepted_is_awaited_of_nobody() -> None:
+    shop = Shop(a_session_offer())
+    shop.told(Outcome.ACCEPTED)
+    assert offers.awaited(shop.memory, CAR) == {(SESSION, "pastry")}
+    offers.orphan(shop.memory, CAR)
+    assert offers.awaited(shop.memory, CAR) == set()
+
+
+def test_every_kept_offer_has_a_timer() -> None:
+    shop = Shop(make_offer(1), make_offer(2))
+    shop.told(Outcome.ACCEPTED)
+    shop.told(Outcome.DECLINED, offer="o.car-1.e1.2")
+    assert offers.timers(shop.memory) == [
+        (TIMER, NOW + 600_000),
+        (TimerKey("offer", "o.car-1.e1.2"), T0 + VALID_MS),
+    ]

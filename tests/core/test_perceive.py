@@ -1,0 +1,324 @@
+from dataclasses import replace
+
+import pytest
+
+from gateway.core import offers, perceive
+from gateway.core.campaign import Placement
+from gateway.core.drive import GEAR, LOW_VOLTAGE, PARKED_LIMIT_MS, SPEED, Drive, Driving
+from gateway.core.effects import Effect, EventIgnored, OfferWithdrawn, OutcomeRecorded
+from gateway.core.events import (
+    SESSION,
+    BeaconSighted,
+    Event,
+    FenceReported,
+    Outcome,
+    Purpose,
+    Scalar,
+    SignalsReported,
+    UnitLost,
+)
+from gateway.core.moments import DroveOff, FenceDwelled, FenceEntered, FenceExited, Moment, Parked, TyrePressureLow
+from gateway.core.state import Memory, Scope, StateKey
+from gateway.core.timers import Agenda, TimerKey
+from gateway.core.turn import Turn
+from gateway.core.units import Position
+from gateway.testing.engines import (
+    CAR,
+    STATION,
+    a_car,
+    a_fence,
+    a_fix,
+    a_release,
+    a_trigger,
+    agreement,
+    an_action,
+    identified,
+    ignition_off,
+    left,
+    outcome,
+    speed,
+)
+from gateway.testing.samples import T0, make_offer
+
+ANNA = "s.1"  # the holder of the sample offer
+FENCE = replace(a_fence("station"), dwell_s=60, beacon="b1")
+TYRES = replace(an_action("tyres"), triggers=(a_trigger("Parked", "OfferRedeemed", within_s=90),))
+RELEASE = a_release(fences=[FENCE], actions=[TYRES])
+FAR = Position(STATION.lon + 0.1, STATION.lat)
+PRESSURE = "Vehicle.Chassis.Axle.Row{}.Wheel.{}.Tire.IsPressureLow"
+
+
+class Car:
+    """A registered car that perceives, one turn an event, under a release that can be changed."""
+
+    def __init__(self) -> None:
+        self.memory, self.agenda, self.release = Memory(), Agenda(), RELEASE
+        self.now = T0
+        self.effects: list[Effect] = []
+        perceive.register(self.turn(), a_car())
+        self.memory.take_changes()
+
+    def turn(self) -> Turn:
+        return Turn(self.memory, self.agenda, self.release, self.now)
+
+    def hears(self, event: Event, now: int | None = None) -> list[Moment]:
+        self.now = event.ts if now is None else now
+        turn = self.turn()
+        moments = perceive.perceive(turn, event)
+        self.effects = turn.effects
+        return moments
+
+    def fires(self, key: TimerKey, now: int) -> list[Moment]:
+        self.now = now
+        turn = self.turn()
+        moments = perceive.fire(turn, key)
+        self.effects = turn.effects
+        return moments
+
+    def signals(self, signals: dict[str, Scalar], ts: int = T0) -> list[Moment]:
+        return self.hears(SignalsReported(CAR, ts, signals))
+
+    def offers(self, number: int = 1, placement: Placement = Placement.DRIVER_SCREEN) -> str:
+        offer = replace(make_offer(number), placement=placement)
+        offers.make(self.memory, self.agenda, offer, an_action("pastry"))
+        return offer.id
+
+    def drive(self) -> Driving:
+        return Drive.from_json(self.memory.get(Scope.UNIT, CAR, "drive")).state
+
+
+def test_a_unit_is_registered_as_its_shell_describes_it() -> None:
+    car = Car()
+    assert perceive.register(car.turn(), replace(a_car(), utc_offset_s=3600, contextual_offers=True)) == []
+    assert car.memory.get(Scope.UNIT, CAR, "registered") == {
+        "kind": "car",
+        "placements": ["driver_screen", "passenger_screen", "voice", "phone"],
+        "language": "en",
+        "contextual_offers": True,
+        "utc_offset_s": 3600,
+    }
+
+
+def test_a_fix_within_a_fence_enters_it_and_sets_the_dwell() -> None:
+    car = Car()
+    moments = car.hears(a_fix(STATION, T0 - 50), now=T0)
+    assert moments == [FenceEntered(CAR, T0, "station", "fuel_station")]
+    assert car.agenda.take_due(T0 + 60_000) == (T0 + 60_000, TimerKey("dwell", CAR, "station"))
+
+
+def test_a_fix_beyond_a_fence_leaves_it_and_cancels_the_dwell() -> None:
+    car = Car()
+    car.hears(a_fix())
+    moments = car.hears(a_fix(FAR, T0 + 600_000))
+    assert moments == [FenceExited(CAR, T0 + 600_000, "station", "fuel_station", "left")]
+    assert car.agenda.next_due() is None
+
+
+@pytest.mark.parametrize(("ts", "reason"), [(T0, "late_fix"), (T0 + 1, "implausible_jump")])
+def test_a_fix_that_shows_nothing_is_ignored_with_its_reason(ts: int, reason: str) -> None:
+    car = Car()
+    car.hears(a_fix(FAR, T0))
+    assert car.hears(a_fix(STATION, ts), now=T0 + 1) == []
+    assert car.effects == [EventIgnored(CAR, T0 + 1, reason)]
+
+
+def test_a_report_of_crossings_has_the_effect_of_the_fix_that_showed_them() -> None:
+    by_fix, by_report = Car(), Car()
+    ts = T0 + 600_000
+    assert by_fix.hears(a_fix()) == by_report.hears(FenceReported(CAR, T0, ("station",)))
+    away = FenceReported(CAR, ts, exited=("station",))
+    assert by_fix.hears(a_fix(FAR, ts)) == by_report.hears(away)
+    assert by_fix.memory.take_changes() == by_report.memory.take_changes()
+    assert by_fix.agenda.next_due() == by_report.agenda.next_due()
+
+
+def test_a_beacon_speaks_for_its_fence() -> None:
+    car = Car()
+    assert car.hears(BeaconSighted(CAR, T0, "b1", 1.0)) == [FenceEntered(CAR, T0, "station", "fuel_station")]
+    gone = car.hears(BeaconSighted(CAR, T0 + 1, "b1", None))
+    assert gone == [FenceExited(CAR, T0 + 1, "station", "fuel_station", "left")]
+
+
+def test_a_dwell_is_noticed_and_not_due_again() -> None:
+    car = Car()
+    car.hears(a_fix())
+    dwell = TimerKey("dwell", CAR, "station")
+    assert (dwell, T0 + 60_000) in perceive.timers_of(car.turn(), CAR)
+    assert car.fires(dwell, T0 + 60_000) == [FenceDwelled(CAR, T0 + 60_000, "station", "fuel_station")]
+    assert perceive.timers_of(car.turn(), CAR) == []
+
+
+def test_a_fence_of_another_release_has_no_timer() -> None:
+    car = Car()
+    car.hears(a_fix())
+    car.release = a_release()
+    assert perceive.timers_of(car.turn(), CAR) == []
+
+
+def test_who_is_in_a_fence_that_a_release_removes_leaves_it_once() -> None:
+    car = Car()
+    car.hears(a_fix())
+    perceive.register(car.turn(), a_car("car-2"))
+    car.release = a_release()
+    removed = FenceExited(CAR, T0, "station", "fuel_station", "fence_removed")
+    assert perceive.fences_removed(car.turn(), {"station": "fuel_station"}) == [removed]
+    assert perceive.fences_removed(car.turn(), {"station": "fuel_station"}) == []
+
+
+def test_a_fence_that_stays_is_not_left() -> None:
+    car = Car()
+    car.hears(a_fix())
+    assert perceive.fences_removed(car.turn(), {"station": "fuel_station"}) == []
+
+
+def test_a_removed_fence_of_forgotten_kind_is_a_zone() -> None:
+    car = Car()
+    car.hears(a_fix())
+    car.release = a_release()
+    assert perceive.fences_removed(car.turn(), {}) == [FenceExited(CAR, T0, "station", "zone", "fence_removed")]
+
+
+def test_parking_is_noticed_with_the_fences_it_happens_in() -> None:
+    car = Car()
+    car.hears(a_fix())
+    assert car.hears(ignition_off()) == [Parked(CAR, T0, ("station",), ("fuel_station",))]
+    assert Car().hears(ignition_off()) == [Parked(CAR, T0, (), ())]
+
+
+def test_driving_off_is_noticed() -> None:
+    car = Car()
+    car.hears(ignition_off())
+    assert car.hears(speed(5.0, T0 + 1)) == [DroveOff(CAR, T0 + 1)]
+
+
+def test_what_says_nothing_new_of_motion_is_not_noticed() -> None:
+    car = Car()
+    car.hears(ignition_off())
+    assert car.hears(ignition_off(T0 + 1)) == []
+    assert car.signals({GEAR: 126}, T0 + 2) == []
+    assert car.hears(speed(4.99, T0 + 3)) == []
+    assert car.drive() is Driving.PARKED
+
+
+def test_a_first_sign_of_motion_is_no_driving_off() -> None:
+    car = Car()
+    assert car.hears(speed(50.0)) == []
+    assert car.drive() is Driving.DRIVING
+    assert car.signals({LOW_VOLTAGE: "ON"}, T0 + 1) == []
+
+
+def test_a_late_signal_counts_no_more_but_the_rest_of_its_message_does() -> None:
+    car = Car()
+    car.hears(speed(0.0, T0 + 10))
+    assert car.hears(SignalsReported(CAR, T0, {SPEED: 50.0, LOW_VOLTAGE: "OFF"}), now=T0 + 11) != []
+    assert car.effects == [EventIgnored(CAR, T0 + 11, "late_signal")]
+    assert car.drive() is Driving.PARKED
+
+
+def test_driving_off_takes_what_must_not_be_seen_off_the_drivers_screen() -> None:
+    car = Car()
+    car.hears(ignition_off())
+    on_driver_screen = car.offers(1)
+    car.offers(2, Placement.PASSENGER_SCREEN)
+    car.hears(speed(5.0, T0 + 1))
+    assert car.effects == [OfferWithdrawn(on_driver_screen, CAR, T0 + 1, "drove_off")]
+
+
+def test_parked_is_latched_for_its_limit_and_then_unknown() -> None:
+    car = Car()
+    car.hears(ignition_off())
+    offer, limit = car.offers(), TimerKey("parked_limit", CAR)
+    assert perceive.timers_of(car.turn(), CAR) == [(limit, T0 + PARKED_LIMIT_MS)]
+    assert car.agenda.take_due(T0 + PARKED_LIMIT_MS - 1) == (make_offer().expires, TimerKey("offer", offer))
+    assert car.agenda.take_due(T0 + PARKED_LIMIT_MS - 1) is None
+    assert car.agenda.take_due(T0 + PARKED_LIMIT_MS) == (T0 + PARKED_LIMIT_MS, limit)
+    assert car.fires(limit, T0 + PARKED_LIMIT_MS) == []
+    assert car.effects == [OfferWithdrawn(offer, CAR, T0 + PARKED_LIMIT_MS, "drive_unknown")]
+    assert car.drive() is Driving.UNKNOWN
+    assert perceive.timers_of(car.turn(), CAR) == []
+
+
+def test_who_drove_off_has_no_limit_of_parking() -> None:
+    car = Car()
+    car.hears(ignition_off())
+    car.hears(speed(50.0, T0 + 1))
+    assert car.agenda.next_due() is None
+
+
+@pytest.mark.parametrize(
+    ("row", "side", "wheel"), [(1, "Left", "Row1.Left"), (1, "Right", "Row1.Right"), (2, "Left", "Row2.Left")]
+)
+def test_a_wheel_that_becomes_low_is_noticed_once(row: int, side: str, wheel: str) -> None:
+    car, path = Car(), PRESSURE.format(row, side)
+    assert car.signals({path: True}) == [TyrePressureLow(CAR, T0, wheel)]
+    assert car.signals({path: True}, T0 + 1) == []
+    assert car.signals({path: False}, T0 + 2) == []
+    assert car.signals({path: True}, T0 + 3) == [TyrePressureLow(CAR, T0 + 3, wheel)]
+
+
+def test_a_low_wheel_that_is_reported_late_is_not_noticed() -> None:
+    car, path = Car(), PRESSURE.format(1, "Left")
+    car.signals({path: False}, T0 + 10)
+    assert car.hears(SignalsReported(CAR, T0, {path: True}), now=T0 + 10) == []
+
+
+def test_wheels_are_noticed_in_one_order() -> None:
+    car = Car()
+    paths = [PRESSURE.format(row, side) for row, side in ((2, "Right"), (1, "Left"), (2, "Left"))]
+    moments = car.signals(dict.fromkeys(paths, True))
+    assert moments == [TyrePressureLow(CAR, T0, wheel) for wheel in ("Row1.Left", "Row2.Left", "Row2.Right")]
+
+
+def test_parking_comes_before_the_wheel_in_one_message() -> None:
+    moments = Car().signals({PRESSURE.format(1, "Left"): True, LOW_VOLTAGE: "OFF"})
+    assert [type(moment) for moment in moments] == [Parked, TyrePressureLow]
+
+
+def test_an_offer_closes_with_its_expiry_if_nobody_ended_it() -> None:
+    car = Car()
+    unanswered, declined = car.offers(1), car.offers(2)
+    car.hears(outcome(declined, Outcome.DECLINED))
+    assert car.fires(TimerKey("offer", unanswered), T0 + 9) == []
+    assert car.effects == [OutcomeRecorded("", unanswered, CAR, T0 + 9, Outcome.EXPIRED, "")]
+    assert car.fires(TimerKey("offer", declined), T0 + 9) == []
+    assert car.effects == []
+
+
+def test_a_window_closes_by_itself() -> None:
+    car = Car()
+    window = StateKey(Scope.UNIT, CAR, "window", "tyres/0")
+    car.memory.put(window, {"step": 1, "opened": T0})
+    timer = TimerKey("window", CAR, "tyres/0")
+    assert perceive.timers_of(car.turn(), CAR) == [(timer, T0 + 90_000)]
+    assert car.fires(timer, T0 + 90_000) == []
+    assert car.memory.get(*window) is None
+
+
+def test_a_lost_unit_is_not_known_to_be_parked_and_everybody_has_left() -> None:
+    car = Car()
+    car.hears(identified(ANNA))
+    car.hears(agreement(SESSION, Purpose.OFFER_DISPLAY)[0])
+    car.hears(a_fix(FAR, T0))
+    car.hears(ignition_off())
+    offer = car.offers()
+    assert car.hears(UnitLost(CAR, T0 + 1)) == []
+    assert car.effects == [OfferWithdrawn(offer, CAR, T0 + 1, "drive_unknown")]
+    assert car.drive() is Driving.UNKNOWN
+    assert car.memory.get(Scope.UNIT, CAR, "presence", "driver") == {"subject": None, "ts": T0 + 1}
+    assert dict(car.memory.group(Scope.UNIT, CAR, "signal")) == {}
+    assert car.memory.owners(Scope.SESSION) == car.memory.owners(Scope.KINEMATICS) == []
+
+
+def test_losing_a_unit_that_said_nothing_changes_nothing() -> None:
+    car = Car()
+    assert car.hears(UnitLost(CAR, T0)) == []
+    assert (car.effects, car.memory.take_changes()) == ([], [])
+
+
+def test_whoever_had_left_a_lost_unit_is_not_moved() -> None:
+    car = Car()
+    car.hears(identified(ANNA))
+    car.hears(left(T0 + 1))
+    car.memory.take_changes()
+    car.hears(UnitLost(CAR, T0 + 2))
+    assert car.memory.take_changes() == []

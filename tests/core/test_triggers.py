@@ -1,0 +1,231 @@
+from dataclasses import replace
+
+import pytest
+
+from gateway.core import triggers
+from gateway.core.campaign import Action, Step, Trigger
+from gateway.core.moments import (
+    DroveOff,
+    FenceDwelled,
+    FenceEntered,
+    FenceExited,
+    Moment,
+    OfferAccepted,
+    OfferRedeemed,
+    Parked,
+)
+from gateway.core.release import Release
+from gateway.core.state import Memory, Scope, StateKey
+from gateway.core.timers import Agenda, TimerKey
+from gateway.testing.engines import CAR, a_release, a_trigger, an_action
+
+T = 1_000_000
+WINDOW = TimerKey("window", CAR, "tyres/0")
+ENTRY = StateKey(Scope.UNIT, CAR, "window", "tyres/0")
+PARKED = Parked(CAR, T, ("station",), ("fuel_station",))
+PARKED_NOWHERE = Parked(CAR, T, (), ())
+
+
+class Watch:
+    """A unit's windows and timers under one release."""
+
+    def __init__(self, *actions: Action) -> None:
+        self.memory, self.agenda, self.release = Memory(), Agenda(), a_release(actions=actions)
+
+    def match(self, moment: Moment) -> list[str]:
+        return [found.action.id for found in triggers.match(self.memory, self.agenda, self.release, moment)]
+
+    def window(self) -> object:
+        return self.memory.get(*ENTRY)
+
+
+def drove_off(after_s: int = 0, unit: str = CAR) -> DroveOff:
+    return DroveOff(unit, T + after_s * 1000)
+
+
+def entered(after_s: int = 0, fence: str = "station") -> FenceEntered:
+    return FenceEntered(CAR, T + after_s * 1000, fence, "fuel_station")
+
+
+def redeemed(after_s: int = 0, action: str = "pastry") -> OfferRedeemed:
+    return OfferRedeemed(CAR, T + after_s * 1000, "o.1", action, "till-1")
+
+
+def sequence(*steps: Step | str, within_s: int = 60, id_: str = "tyres") -> Action:
+    trigger = Trigger(tuple(Step(step) if isinstance(step, str) else step for step in steps), within_s)
+    return replace(an_action(id_), triggers=(trigger,))
+
+
+def test_a_moment_makes_a_candidate_of_each_action_that_waits_for_it() -> None:
+    watch = Watch(an_action("b"), an_action("a"), an_action("c", moment="DroveOff"))
+    assert watch.match(PARKED) == ["a", "b"]
+    assert watch.match(drove_off()) == ["c"]
+    assert watch.match(redeemed()) == []
+
+
+def test_any_of_an_actions_triggers_is_enough_and_the_match_says_which() -> None:
+    action = replace(an_action("a"), triggers=(a_trigger("DroveOff"), a_trigger("Parked")))
+    watch = Watch(action)
+    (found,) = triggers.match(watch.memory, watch.agenda, watch.release, PARKED)
+    assert found == triggers.Match(action, "Parked")
+
+
+@pytest.mark.parametrize(
+    ("step", "moment", "matches"),
+    [
+        (Step("Parked", fence_kind="fuel_station"), PARKED, True),
+        (Step("Parked", fence_kind="mall"), PARKED, False),
+        (Step("Parked", fence="station"), PARKED, True),
+        (Step("Parked", fence="other"), PARKED, False),
+        (Step("Parked", fence="station", fence_kind="mall"), PARKED, False),
+        (Step("Parked", fence_kind="fuel_station"), PARKED_NOWHERE, False),
+        (Step("FenceEntered", fence_kind="fuel_station"), entered(), True),
+        (Step("FenceEntered", fence_kind="mall"), entered(), False),
+        (Step("FenceEntered", fence="station"), entered(), True),
+        (Step("FenceEntered", fence="station"), entered(fence="other"), False),
+        (Step("FenceExited", fence="station"), FenceExited(CAR, T, "station", "fuel_station", "left"), True),
+        (Step("FenceDwelled", fence="other"), FenceDwelled(CAR, T, "station", "fuel_station"), False),
+        (Step("OfferRedeemed", action="pastry"), redeemed(), True),
+        (Step("OfferRedeemed", action="coffee"), redeemed(), False),
+        (Step("OfferAccepted", action="pastry"), OfferAccepted(CAR, T, "o.1", "pastry"), True),
+    ],
+)
+def test_a_step_matches_if_every_filter_of_it_does(step: Step, moment: Moment, *, matches: bool) -> None:
+    assert Watch(sequence(step, id_="a", within_s=0)).match(moment) == (["a"] if matches else [])
+
+
+@pytest.mark.parametrize(
+    "step",
+    [Step("DroveOff", fence="station"), Step("DroveOff", fence_kind="mall"), Step("DroveOff", action="pastry")],
+)
+def test_a_filter_on_what_a_moment_does_not_name_fails(step: Step) -> None:
+    assert Watch(sequence(step, within_s=0)).match(drove_off()) == []
+
+
+def test_one_moment_opens_no_window_for_a_trigger_of_one_step() -> None:
+    watch = Watch(an_action("a"))
+    watch.match(PARKED)
+    assert watch.memory.entries() == {}
+    assert watch.agenda.next_due() is None
+
+
+def test_a_sequence_matches_at_its_last_step() -> None:
+    watch = Watch(sequence("Parked", "OfferRedeemed", "DroveOff"))
+    assert watch.match(PARKED) == []
+    assert watch.match(redeemed(1)) == []
+    assert watch.match(drove_off(2)) == ["tyres"]
+
+
+def test_a_sequence_in_the_wrong_order_does_not_match() -> None:
+    watch = Watch(sequence("Parked", "OfferRedeemed", "DroveOff"))
+    assert [watch.match(moment) for moment in (redeemed(), PARKED, drove_off(), redeemed(1))] == [[], [], [], []]
+    assert watch.match(drove_off(2)) == ["tyres"]
+
+
+def test_a_window_opens_with_its_first_step_and_closes_so_long_after_it() -> None:
+    watch = Watch(sequence("Parked", "OfferRedeemed", "DroveOff"))
+    watch.match(PARKED)
+    watch.match(redeemed(59))
+    assert watch.window() == {"step": 2, "opened": T}
+    assert watch.agenda.take_due(T + 59_999) is None
+    assert watch.agenda.take_due(T + 60_000) == (T + 60_000, WINDOW)
+
+
+def test_a_closed_window_waits_for_nothing() -> None:
+    watch = Watch(sequence("Parked", "OfferRedeemed"))
+    watch.match(PARKED)
+    triggers.close_window(watch.memory, CAR, "tyres/0")
+    assert watch.match(redeemed(60)) == []
+    assert watch.memory.take_changes()[-1] == (ENTRY, None)
+
+
+def test_a_first_step_that_comes_again_opens_the_window_anew() -> None:
+    watch = Watch(sequence("Parked", "OfferRedeemed"))
+    watch.match(PARKED)
+    watch.match(replace(PARKED, at=T + 30_000))
+    assert watch.window() == {"step": 1, "opened": T + 30_000}
+    assert watch.agenda.take_due(T + 89_999) is None
+    assert watch.agenda.take_due(T + 90_000) == (T + 90_000, WINDOW)
+
+
+def test_a_first_step_that_comes_late_costs_no_progress() -> None:
+    watch = Watch(sequence("Parked", "OfferRedeemed", "DroveOff"))
+    watch.match(PARKED)
+    watch.match(redeemed(1))
+    watch.match(replace(PARKED, at=T + 2_000))
+    assert watch.window() == {"step": 2, "opened": T}
+    assert watch.match(drove_off(3)) == ["tyres"]
+
+
+def test_a_matched_sequence_begins_from_the_start() -> None:
+    watch = Watch(sequence("Parked", "OfferRedeemed"))
+    watch.match(PARKED)
+    watch.match(redeemed(1))
+    assert (watch.window(), watch.agenda.next_due()) == (None, None)
+    assert watch.match(redeemed(2)) == []
+
+
+def test_one_moment_is_one_step() -> None:
+    watch = Watch(sequence("Parked", "Parked", "Parked"))
+    assert [watch.match(PARKED) for _ in range(3)] == [[], [], ["tyres"]]
+    assert watch.window() is None
+
+
+def test_the_windows_of_two_triggers_of_one_action_are_apart() -> None:
+    ways = (a_trigger("Parked", "DroveOff", within_s=60), a_trigger("OfferRedeemed", "DroveOff", within_s=60))
+    watch = Watch(replace(an_action("tyres"), triggers=ways))
+    watch.match(PARKED)
+    assert watch.match(drove_off(1)) == ["tyres"]
+    watch.match(PARKED)
+    watch.match(redeemed(2))
+    assert watch.match(drove_off(3)) == ["tyres", "tyres"]
+
+
+def test_the_windows_of_two_units_are_apart() -> None:
+    watch = Watch(sequence("Parked", "DroveOff"))
+    watch.match(PARKED)
+    assert watch.match(drove_off(1, unit="car-2")) == []
+    assert watch.match(drove_off(1)) == ["tyres"]
+
+
+def test_open_windows_are_told_with_their_ends() -> None:
+    watch = Watch(sequence("Parked", "DroveOff"), sequence("Parked", "DroveOff", id_="coffee", within_s=5))
+    watch.match(PARKED)
+    coffee = TimerKey("window", CAR, "coffee/0")
+    assert triggers.windows(watch.memory, watch.release, CAR) == [(coffee, T + 5_000), (WINDOW, T + 60_000)]
+    assert triggers.windows(watch.memory, watch.release, "car-2") == []
+
+
+def test_with_the_person_all_windows_of_the_unit_close() -> None:
+    watch = Watch(sequence("Parked", "DroveOff"), sequence("Parked", "DroveOff", id_="coffee"))
+    watch.match(PARKED)
+    watch.match(replace(PARKED, unit="car-2", at=T + 1_000))
+    triggers.close_all(watch.memory, watch.agenda, CAR)
+    assert triggers.windows(watch.memory, watch.release, CAR) == []
+    assert len(triggers.windows(watch.memory, watch.release, "car-2")) == 2
+    assert watch.agenda.next_due() == T + 61_000
+
+
+TYRES = sequence("Parked", "DroveOff")
+OLD = a_release(actions=[TYRES])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "stays"),
+    [
+        (OLD, a_release(actions=[TYRES, an_action("other")]), True),
+        (OLD, a_release(), False),
+        (OLD, a_release(actions=[replace(TYRES, value=2.0)]), False),
+        (OLD, a_release(actions=[replace(TYRES, triggers=())]), False),
+        (None, a_release(actions=[replace(TYRES, value=2.0)]), True),
+        (None, a_release(actions=[replace(TYRES, triggers=())]), False),
+        (None, a_release(), False),
+    ],
+)
+def test_a_new_release_keeps_the_windows_of_unchanged_actions_only(
+    old: Release | None, new: Release, *, stays: bool
+) -> None:
+    watch = Watch(TYRES)
+    watch.match(PARKED)
+    triggers.close_changed(watch.memory, old, new, CAR)
+    assert (watch.window() is not None) is stays
