@@ -1,7 +1,8 @@
 """Models that score actions on the device: how each was trained, what it promises, and the proof that it loads.
 
-Each folder holds `train.py`, `manifest.json`, `model.onnx`, `golden.json` and `card.md`. Nothing here runs on a device:
-a release carries the manifest, the model and the golden vectors, never the training code.
+Each folder holds `train.py` and the modules it is made of, and what it writes: `manifest.json`, `model.onnx`,
+`golden.json` and `card.md`. Nothing here runs on a device: a release carries the manifest, the model and the golden
+vectors, never the training code.
 """
 
 import os
