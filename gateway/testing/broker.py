@@ -111,8 +111,17 @@ class ScriptedBroker:
 
     def send(self, kind: int, flags: int, body: bytes) -> None:
         """Send any packet."""
+        self.send_raw(bytes([kind << 4 | flags]) + _variable(len(body)) + body)
+
+    def send_raw(self, data: bytes) -> None:
+        """Send bytes that need not be a packet."""
         if self._writer is not None:
-            self._writer.write(bytes([kind << 4 | flags]) + _variable(len(body)) + body)
+            self._writer.write(data)
+
+    def hang_up(self) -> None:
+        """Close in an orderly way, but without DISCONNECT."""
+        if self._writer is not None:
+            self._writer.close()
 
     def cut(self) -> None:
         """End the connection without a word."""

@@ -24,10 +24,8 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Final, Protocol, Self, TypeAlias
+from typing import Final, Protocol, Self
 
 from pydantic_core import from_json
 
@@ -44,9 +42,19 @@ from gateway.core.effects import (
 from gateway.core.errors import InvalidInput, InvariantViolation
 from gateway.core.events import Event, FenceReported, PositionReported, SignalsReported
 from gateway.core.moments import FenceEntered, FenceExited
-from gateway.core.state import StateKey
 from gateway.core.units import Instant
 from gateway.wire.event_codec import decode_event, decode_state, encode_event, encode_state
+from gateway.wire.journal_lines import (
+    ActivationLine,
+    EventLine,
+    HeaderLine,
+    Level,
+    Line,
+    ScoresLine,
+    StateLine,
+    TimerLine,
+    TornLine,
+)
 from gateway.wire.reasons import Reason
 from gateway.wire.vss import COORDINATE_PATHS
 
@@ -77,71 +85,6 @@ class ByteSource(Protocol):
     def readline(self, size: int, /) -> bytes:
         """Return bytes up to and with a newline, at most `size`; none at the end."""
         ...
-
-
-class Level(StrEnum):
-    """How much a journal tells."""
-
-    MOMENTS = "moments"
-    RAW = "raw"
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderLine:
-    """Whose journal it is, and the release in force at its start."""
-
-    level: Level
-    gateway: str
-    epoch: str
-    release: str
-
-
-@dataclass(frozen=True, slots=True)
-class StateLine:
-    """The durable entries the engine started from."""
-
-    now: Instant
-    state: Mapping[StateKey, object]
-
-
-@dataclass(frozen=True, slots=True)
-class EventLine:
-    """The engine heard an event."""
-
-    now: Instant
-    event: Event
-
-
-@dataclass(frozen=True, slots=True)
-class TimerLine:
-    """The engine was woken for its timers."""
-
-    now: Instant
-
-
-@dataclass(frozen=True, slots=True)
-class ActivationLine:
-    """The engine was given another release."""
-
-    now: Instant
-    release: str
-
-
-@dataclass(frozen=True, slots=True)
-class ScoresLine:
-    """The propensities of the decisions just made, or why there were none: by decision, then by candidate."""
-
-    scores: Mapping[str, Mapping[str, float | str]]
-
-
-@dataclass(frozen=True, slots=True)
-class TornLine:
-    """The journal ends here, in the middle of a line or of its compression. Never written, only read."""
-
-    number: int
-
-
-Line: TypeAlias = HeaderLine | StateLine | EventLine | TimerLine | ActivationLine | ScoresLine | TornLine
 
 
 class BadJournal(InvalidInput):

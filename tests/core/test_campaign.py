@@ -2,7 +2,18 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.campaign import ADDRESSEE, RANK, Kind, Placement, Step, Trigger, describe
+from gateway.core.campaign import (
+    ADDRESSEE,
+    RANK,
+    Action,
+    Audience,
+    Kind,
+    Placement,
+    Step,
+    Treatment,
+    Trigger,
+    describe,
+)
 from gateway.core.events import Role
 from gateway.testing.engines import a_trigger, an_action
 
@@ -41,6 +52,7 @@ def test_one_step_of_one_trigger_is_enough_to_need_the_location() -> None:
         (a_trigger("Parked"), "Parked"),
         (Trigger((Step("Parked", fence_kind="fuel_station"),)), "Parked in fuel_station"),
         (Trigger((Step("Parked", fence="station", fence_kind="fuel_station"),)), "Parked in station"),
+        (Trigger((Step("FenceEntered", fence="station"),)), "FenceEntered in station"),
         (
             Trigger((Step("Parked", fence_kind="fuel_station"), Step("OfferRedeemed", action="pastry")), 1200),
             "Parked in fuel_station, then OfferRedeemed of pastry within 1200 s",
@@ -55,3 +67,17 @@ def test_what_an_action_rests_on_follows_it_through_changes() -> None:
     located = an_action(moment="FenceEntered")
     assert not replace(located, triggers=(a_trigger("Parked"),)).needs_location
     assert replace(located, value=2.0).needs_location
+
+
+def test_an_action_that_says_no_more_is_worth_one_and_annoys_nobody() -> None:
+    action = Action("a", Kind.SERVICE, Audience.ANYONE, (), ())
+    assert (action.value, action.lever, action.context_weight, action.annoyance) == (1.0, 1.0, 1.0, 0.0)
+    assert (action.valid_for_s, action.redeem_within_s) == (300, 3600)
+    assert (action.eligible, action.applicable, action.suitable) == ("", "", "")
+    assert (action.model, action.prior, action.cap, action.reward) == (None, None, None, None)
+    assert not action.needs_location
+
+
+def test_a_treatment_that_says_no_more_is_impersonal_and_silent_while_driving() -> None:
+    treatment = Treatment(Placement.VOICE, "en", "Tyres", "Have them looked at.")
+    assert not (treatment.personal or treatment.private or treatment.while_driving)

@@ -83,6 +83,10 @@ def test_a_given_that_misses_one_withdrawal_is_denied() -> None:
     assert not agrees(after(withdrawn("w1"), withdrawn("w2"), given("g1", "w1")))
 
 
+def test_a_withdrawal_that_names_every_withdrawal_is_still_none_given() -> None:
+    assert not agrees(after(replace(withdrawn("w1"), supersedes=("w1",))))
+
+
 def test_late_given_never_revives_consent() -> None:
     assert not agrees(after(withdrawn("w1"), given("g1")))
 

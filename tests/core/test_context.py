@@ -122,6 +122,14 @@ def test_of_a_late_message_only_what_is_news_counts() -> None:
     assert context.signal(memory, CAR, GEAR) == 126
 
 
+@pytest.mark.parametrize(("ts", "counts"), [(4, False), (5, True), (7, True)])
+def test_each_path_of_a_late_message_is_judged_by_itself(ts: int, *, counts: bool) -> None:
+    memory = heard((10, {TEMPERATURE: 3.0}), (5, {GEAR: 0}))
+    newer = context.hear(memory, CAR, {TEMPERATURE: 7.0, GEAR: 126}, ts)
+    assert newer == ({GEAR: 126} if counts else {})
+    assert context.signal(memory, CAR, GEAR) == (126 if counts else 0)
+
+
 def test_a_signal_that_says_nothing_new_counts_as_heard() -> None:
     assert context.hear(heard((10, {GEAR: 126})), CAR, {GEAR: 126}, 11) == {GEAR: 126}
 

@@ -190,6 +190,14 @@ def test_each_placement_has_an_addressee_of_its_own() -> None:
     assert (offer.holder, offer.role) == (BEN, Role.PASSENGER)
 
 
+def test_a_decision_is_about_whom_the_chosen_offer_is_for() -> None:
+    table = Table((Role.DRIVER, ANNA), (Role.PASSENGER, BEN))
+    table.memory.put(StateKey(Scope.UNIT, CAR, "drive"), Drive(Driving.DRIVING, T0).to_json())
+    decision = table.decision(service(placements=SCREENS))
+    assert [verdict.refusal is None for verdict in decision.verdicts] == [False, True]
+    assert (decision.holder, decision.context["role"]) == (BEN, "passenger")
+
+
 def test_a_unit_without_a_place_for_an_action_refuses_it() -> None:
     decision = Table().decision(service(placements=[Placement.KIOSK_SCREEN]))
     nowhere = Refusal(Stage.ADDRESSEE, "no_placement", {"unit": ["driver_screen", "passenger_screen"]})

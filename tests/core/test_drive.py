@@ -97,6 +97,13 @@ def test_new_evidence_outweighs_an_older_speed() -> None:
     assert after(HALF_ON, {PARKING_BRAKE: True, GEAR: 126}) is Driving.PARKED
 
 
+@pytest.mark.parametrize("path", list(EVIDENCE))
+def test_evidence_that_is_repeated_keeps_a_unit_parked(path: str) -> None:
+    value: Scalar = {GEAR: 126, LOW_VOLTAGE: "OFF"}.get(path, True)
+    parked = advance(UNKNOWN, {path: value}, 10)
+    assert advance(parked, {path: value}, 20) == parked
+
+
 def test_old_evidence_counts_again_once_the_unit_stands() -> None:
     assert after(HALF_ON, {SPEED: 0.0}) is Driving.PARKED
 

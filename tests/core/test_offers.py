@@ -209,6 +209,13 @@ def test_never_again_is_remembered_of_its_holder() -> None:
     assert caps.refused_for_good(shop.memory, ANNA, CAR, "pastry")
 
 
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.NEVER_AGAIN])
+def test_no_other_answer_is_never_again(outcome: Outcome) -> None:
+    shop = Shop()
+    shop.told(outcome)
+    assert not caps.refused_for_good(shop.memory, ANNA, CAR, "pastry")
+
+
 def test_never_again_of_a_session_that_ended_binds_nobody() -> None:
     shop = Shop(a_session_offer())
     offers.orphan(shop.memory, CAR)

@@ -13,6 +13,7 @@ from gateway.core.events import (
     FenceReported,
     Outcome,
     Purpose,
+    Role,
     Scalar,
     SignalsReported,
     UnitLost,
@@ -78,8 +79,8 @@ class Car:
     def signals(self, signals: dict[str, Scalar], ts: int = T0) -> list[Moment]:
         return self.hears(SignalsReported(CAR, ts, signals))
 
-    def offers(self, number: int = 1, placement: Placement = Placement.DRIVER_SCREEN) -> str:
-        offer = replace(make_offer(number), placement=placement)
+    def offers(self, number: int = 1, placement: Placement = Placement.DRIVER_SCREEN, unit: str = CAR) -> str:
+        offer = replace(make_offer(number), placement=placement, unit=unit)
         offers.make(self.memory, self.agenda, offer, an_action("pastry"))
         return offer.id
 
@@ -220,6 +221,7 @@ def test_driving_off_takes_what_must_not_be_seen_off_the_drivers_screen() -> Non
     car.hears(ignition_off())
     on_driver_screen = car.offers(1)
     car.offers(2, Placement.PASSENGER_SCREEN)
+    car.offers(3, unit="car-2")
     car.hears(speed(5.0, T0 + 1))
     assert car.effects == [OfferWithdrawn(on_driver_screen, CAR, T0 + 1, "drove_off")]
 
@@ -307,6 +309,25 @@ def test_a_lost_unit_is_not_known_to_be_parked_and_everybody_has_left() -> None:
     assert car.memory.get(Scope.UNIT, CAR, "presence", "driver") == {"subject": None, "ts": T0 + 1}
     assert dict(car.memory.group(Scope.UNIT, CAR, "signal")) == {}
     assert car.memory.owners(Scope.SESSION) == car.memory.owners(Scope.KINEMATICS) == []
+
+
+def test_a_lost_unit_loses_its_signals_and_its_people_in_one_order() -> None:
+    car = Car()
+    for role in (Role.PASSENGER, Role.DRIVER):
+        car.hears(identified(f"s.{role}", role=role))
+    car.signals({LOW_VOLTAGE: "OFF"})
+    car.signals({GEAR: 126, PRESSURE.format(1, "Left"): False})
+    car.memory.take_changes()
+    car.hears(UnitLost(CAR, T0 + 1))
+    changed = [(key.name, key.item) for key, _ in car.memory.take_changes()]
+    assert changed == [
+        ("drive", ""),
+        ("signal", PRESSURE.format(1, "Left")),
+        ("signal", LOW_VOLTAGE),
+        ("signal", GEAR),
+        ("presence", "driver"),
+        ("presence", "passenger"),
+    ]
 
 
 def test_losing_a_unit_that_said_nothing_changes_nothing() -> None:

@@ -3,7 +3,6 @@ from dataclasses import replace
 import pytest
 
 from gateway.core import consent, offers, perceive
-from gateway.core.campaign import Placement
 from gateway.core.drive import Drive, Driving
 from gateway.core.effects import ConsentRecorded, Effect, EventIgnored, EventRefused, OfferWithdrawn, OutcomeRecorded
 from gateway.core.events import (
@@ -60,8 +59,8 @@ class Car:
         self.effects = turn.effects
         return moments
 
-    def offers(self, number: int = 1, *, holder: str = ANNA, placement: Placement = Placement.DRIVER_SCREEN) -> str:
-        offer = replace(make_offer(number), holder=holder, placement=placement)
+    def offers(self, number: int = 1, *, holder: str = ANNA, unit: str = CAR) -> str:
+        offer = replace(make_offer(number), holder=holder, unit=unit)
         offers.make(self.memory, self.agenda, offer, an_action("pastry"))
         return offer.id
 
@@ -79,11 +78,11 @@ def test_a_person_who_is_identified_arrives() -> None:
 def test_a_person_brings_along_what_is_known_of_them_and_of_nobody_else() -> None:
     car = Car()
     own, other = StateKey(Scope.SUBJECT, ANNA, "fact", "stamps"), StateKey(Scope.SUBJECT, BEN, "fact", "stamps")
-    unit = StateKey(Scope.UNIT, CAR, "drive")
-    car.hears(replace(identified(ANNA), state={own: 9, other: 1, unit: Drive(Driving.PARKED).to_json()}))
+    unit, namesake = StateKey(Scope.UNIT, CAR, "drive"), StateKey(Scope.UNIT, ANNA, "drive")
+    parked = Drive(Driving.PARKED).to_json()
+    car.hears(replace(identified(ANNA), state={own: 9, other: 1, unit: parked, namesake: parked}))
     assert car.memory.get(*own) == 9
-    assert car.memory.get(*other) is None
-    assert car.memory.get(*unit) is None
+    assert [car.memory.get(*key) for key in (other, unit, namesake)] == [None] * 3
     assert car.memory.take_changes() == [(DRIVER, {"subject": ANNA, "ts": T0})]
 
 
@@ -122,6 +121,12 @@ def test_an_identity_from_before_the_last_one_is_late(event: SubjectIdentified |
     assert car.here() == ANNA
 
 
+def test_of_two_who_are_identified_at_one_instant_the_last_heard_is_there() -> None:
+    car = Car()
+    car.hears(identified(ANNA))
+    assert car.hears(identified(BEN)) == [SubjectArrived(CAR, T0, BEN, "driver")]
+
+
 def test_an_arrival_from_before_the_person_left_is_late() -> None:
     car = Car()
     car.hears(identified(ANNA))
@@ -134,6 +139,8 @@ def test_identifying_somebody_ends_the_session() -> None:
     car = Car()
     car.hears(agreement(SESSION, Purpose.OFFER_DISPLAY)[0])
     offer = car.offers(holder=SESSION)
+    car.offers(2, holder=SESSION, unit="car-2")
+    car.offers(3, holder=BEN)
     car.hears(identified(ANNA))
     assert car.effects == [OfferWithdrawn(offer, CAR, T0, "session_ended")]
     assert car.memory.owners(Scope.SESSION) == []
@@ -147,6 +154,8 @@ def test_who_leaves_takes_offers_and_windows_along_but_not_from_the_ledger() -> 
     window = StateKey(Scope.UNIT, CAR, "window", "tyres/0")
     car.memory.put(window, {"step": 1, "opened": T0})
     offer = car.offers()
+    car.offers(2, holder=BEN)
+    car.offers(3, unit="car-2")
     car.memory.take_changes()
     assert car.hears(left(T0 + 1)) == []
     assert car.effects == [OfferWithdrawn(offer, CAR, T0 + 1, "subject_left")]
@@ -224,7 +233,7 @@ def test_a_withdrawal_takes_the_offers_that_rest_on_it_off_the_screen() -> None:
     car = Car()
     car.hears(identified(ANNA))
     offer = car.offers()
-    car.offers(2, holder=BEN, placement=Placement.PASSENGER_SCREEN)
+    car.offers(2, holder=BEN)
     car.hears(withdrawal(ANNA, Purpose.PROFILING))
     assert [type(effect) for effect in car.effects] == [ConsentRecorded]
     car.hears(withdrawal(ANNA, Purpose.OFFER_DISPLAY))

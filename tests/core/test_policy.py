@@ -186,7 +186,7 @@ def test_an_expression_for_anyone_reads_nothing_of_a_subject() -> None:
     assert frozenset({"facts"}) == PERSONAL_VARIABLES
     check_expression("hour < 10 && known", anyone=True)
     fault = fault_of("hour < 10 && facts.vip", anyone=True)
-    assert fault.message == "'facts' reads of a subject, but the action is for anyone"
+    assert fault.message == str(fault) == "'facts' reads of a subject, but the action is for anyone"
     assert (fault.line, fault.column) == (1, 14)
 
 

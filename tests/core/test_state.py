@@ -140,3 +140,8 @@ def test_kinematics_that_hold_nothing_are_no_entries() -> None:
     memory = Memory()
     memory.kinematics("car-1", "fix")
     assert memory.entries() == {}
+
+
+def test_entries_are_ordered_by_owner_within_their_scope() -> None:
+    later, earlier = StateKey(Scope.UNIT, "car-2", "a"), StateKey(Scope.UNIT, "car-1", "b")
+    assert list(Memory({later: 1, earlier: 1}).entries()) == [earlier, later]

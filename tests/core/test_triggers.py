@@ -196,6 +196,20 @@ def test_open_windows_are_told_with_their_ends() -> None:
     assert triggers.windows(watch.memory, watch.release, "car-2") == []
 
 
+def test_windows_come_by_name_in_whatever_order_they_were_opened() -> None:
+    watch = Watch(sequence("Parked", "DroveOff"), sequence("Parked", "DroveOff", id_="coffee"))
+    for key in (ENTRY, ENTRY._replace(item="coffee/0")):
+        watch.memory.put(key, {"step": 1, "opened": T})
+    assert [key.item for key, _ in triggers.windows(watch.memory, watch.release, CAR)] == ["coffee/0", "tyres/0"]
+    for close in (
+        lambda memory: triggers.close_changed(memory, watch.release, a_release(), CAR),
+        lambda memory: triggers.close_all(memory, watch.agenda, CAR),
+    ):
+        memory = Memory(dict.fromkeys((ENTRY, ENTRY._replace(item="coffee/0")), {"step": 1, "opened": T}))
+        close(memory)
+        assert [key.item for key, _ in memory.take_changes()] == ["coffee/0", "tyres/0"]
+
+
 def test_with_the_person_all_windows_of_the_unit_close() -> None:
     watch = Watch(sequence("Parked", "DroveOff"), sequence("Parked", "DroveOff", id_="coffee"))
     watch.match(PARKED)

@@ -112,3 +112,7 @@ def test_the_way_between_longitudes_is_the_short_one(start_deg: float, end_deg: 
 def test_the_examples_in_the_docstrings_hold() -> None:
     result = doctest.testmod(units)
     assert (result.failed, result.attempted > 0) == (0, True)
+
+
+def test_durations_are_told_in_milliseconds() -> None:
+    assert (units.SECOND_MS, units.MINUTE_MS, units.HOUR_MS, units.DAY_MS) == (1_000, 60_000, 3_600_000, 86_400_000)

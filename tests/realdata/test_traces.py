@@ -41,7 +41,8 @@ from gateway.edge.replay.parking import ParkingRule
 from gateway.edge.replay.player import play, replay
 from gateway.edge.replay.report import ReplayReport
 from gateway.edge.replay.trace import ColumnMap, Order, TraceFormat
-from gateway.wire.journal import EventLine, HeaderLine, Level, create_journal, read_journal
+from gateway.wire.journal import create_journal, read_journal
+from gateway.wire.journal_lines import EventLine, HeaderLine, Level
 from tests.realdata import oracle
 from tests.realdata.oracle import Floats, Margins, Trace
 

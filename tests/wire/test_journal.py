@@ -38,22 +38,24 @@ from gateway.core.moments import FenceDwelled, FenceEntered, FenceExited, Parked
 from gateway.core.state import Scope, StateKey
 from gateway.core.units import Position
 from gateway.wire.journal import (
-    ActivationLine,
     BadJournal,
+    JournalWriter,
+    create_journal,
+    encode_line,
+    lines_of,
+    read_journal,
+    read_lines,
+)
+from gateway.wire.journal_lines import (
+    ActivationLine,
     EventLine,
     HeaderLine,
-    JournalWriter,
     Level,
     Line,
     ScoresLine,
     StateLine,
     TimerLine,
     TornLine,
-    create_journal,
-    encode_line,
-    lines_of,
-    read_journal,
-    read_lines,
 )
 
 NOW = 1_760_000_000_000

@@ -6,7 +6,8 @@ from hypothesis import given
 
 from gateway.core.effects import DURABLE_EFFECTS, Effect
 from gateway.testing.worlds import Journal, engine, journeys
-from gateway.wire.journal import EventLine, HeaderLine, JournalWriter, Level, TimerLine, read_lines
+from gateway.wire.journal import JournalWriter, read_lines
+from gateway.wire.journal_lines import EventLine, HeaderLine, Level, TimerLine
 
 
 def recorded(journal: Journal, level: Level) -> tuple[list[Effect], bytes]:

@@ -17,7 +17,8 @@ from gateway.core.units import Instant
 from gateway.edge.replay.parking import GEAR_PARK, ParkingRule, ParkingWatch
 from gateway.edge.replay.report import utc
 from gateway.edge.replay.trace import Progress, Row, SourceReport, TraceFormat, read_rows
-from gateway.wire.journal import EventLine, HeaderLine, Level, create_journal
+from gateway.wire.journal import create_journal
+from gateway.wire.journal_lines import EventLine, HeaderLine, Level
 
 DRIVERS_SEAT: Final = "Vehicle.Cabin.Seat.Row1.DriverSide.OccupancyStatus"
 FARES_SEAT: Final = "Vehicle.Cabin.Seat.Row2.DriverSide.OccupancyStatus"

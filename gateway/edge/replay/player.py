@@ -24,9 +24,9 @@ from gateway.core.units import Instant
 from gateway.edge.replay.report import Choice, Comparison, ReplayReport, choice_of
 from gateway.edge.replay.scores import NotReplayable, RecordedScorer, Scores
 from gateway.edge.replay.trace import Progress
-from gateway.wire.journal import (
+from gateway.wire.journal import BadJournal, read_lines
+from gateway.wire.journal_lines import (
     ActivationLine,
-    BadJournal,
     EventLine,
     HeaderLine,
     Line,
@@ -34,7 +34,6 @@ from gateway.wire.journal import (
     StateLine,
     TimerLine,
     TornLine,
-    read_lines,
 )
 
 Call: TypeAlias = EventLine | TimerLine | ActivationLine

@@ -7,7 +7,8 @@ from typing import Final
 from gateway.core.events import Event, FenceReported, PositionReported, SignalsReported
 from gateway.edge.replay.report import utc
 from gateway.wire.event_codec import encode_event
-from gateway.wire.journal import (
+from gateway.wire.journal import encode_line, read_journal
+from gateway.wire.journal_lines import (
     ActivationLine,
     EventLine,
     HeaderLine,
@@ -16,8 +17,6 @@ from gateway.wire.journal import (
     StateLine,
     TimerLine,
     TornLine,
-    encode_line,
-    read_journal,
 )
 
 _TOLD_ALREADY: Final = frozenset({"type", "unit", "ts"})

@@ -40,7 +40,11 @@ _WITHDRAWN = (
 )
 _OUTCOME = "INSERT INTO outcomes (id, offer, unit, at_ms, outcome, detail) VALUES (?, ?, ?, ?, ?, ?)"
 _OUTCOME_OF_OFFER = "UPDATE offers SET outcome = ? WHERE id = ?"
-_CONSENT = "INSERT INTO consents (id, unit, holder, purpose, given, at_ms, receipt) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_CONSENT = (
+    # The engine knows only those who are present: what is said twice of somebody absent is told apart here.
+    "INSERT INTO consents (id, unit, holder, purpose, given, at_ms, receipt) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO NOTHING"
+)
 _SENT = "UPDATE offers SET publication = 'sent' WHERE id = ?"
 _WITHDRAWAL_SENT = "UPDATE offers SET withdrawal = 'sent' WHERE id = ?"
 _RELEASE = "INSERT INTO meta VALUES ('release', ?) ON CONFLICT DO UPDATE SET value = excluded.value"

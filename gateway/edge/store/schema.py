@@ -83,9 +83,9 @@ CREATE TABLE consents (
     purpose TEXT NOT NULL,
     given   INTEGER NOT NULL,
     at_ms   INTEGER NOT NULL,
-    receipt TEXT NOT NULL
+    receipt TEXT NOT NULL,
+    UNIQUE (holder, purpose, id, given, unit)
 );
-CREATE INDEX consents_holder ON consents (holder, purpose);
 """
 
 

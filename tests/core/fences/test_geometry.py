@@ -178,3 +178,8 @@ def test_fences_that_say_the_same_are_equal() -> None:
 def test_a_changed_circle_is_measured_anew() -> None:
     moved = replace(a_fence(), shape=Circle(Position(8.0, 10.0), 50.0))
     assert moved.distance_m(Position(8.0, 10.0)) == -50.0
+
+
+def test_a_plain_fence_is_left_30_m_beyond_its_edge_and_never_dwelled_in() -> None:
+    plain = Fence("mall", "mall", "Mall", Circle(Position(8.0, 10.0), 50.0))
+    assert (plain.exit_buffer_m, plain.dwell_s, plain.accuracy_limit_m, plain.beacon) == (30.0, 0, 200.0, None)

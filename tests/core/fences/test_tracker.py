@@ -106,6 +106,26 @@ def test_exits_come_before_entries_and_each_by_id() -> None:
     assert journey.at(400.0, 60_000) == [("old", False), ("station", False), ("a-south", True), ("b-north", True)]
 
 
+def test_fences_are_left_by_id_in_whatever_order_they_were_entered() -> None:
+    journey = Journey(BOTH)
+    journey.told(1, entered=("station",))
+    journey.told(2, entered=("mall",))
+    assert tracker.inside(journey.memory, CAR) == ["mall", "station"]
+    assert journey.at(5_000.0, 3) == [("mall", False), ("station", False)]
+
+
+def test_the_edge_itself_is_inside() -> None:
+    point = a_fence("point", radius_m=0.0)
+    assert Journey(a_release(fences=[point])).at(0.0, 1) == [("point", True)]
+
+
+def test_the_end_of_the_exit_buffer_is_not_yet_left() -> None:
+    journey = Journey(a_release(fences=[replace(FENCE, exit_buffer_m=FENCE.distance_m(east(200.0)))]))
+    journey.at(0.0, 1_000)
+    assert journey.at(200.0, 10_000) == []
+    assert journey.at(200.001, 20_000) == [("station", False)]
+
+
 def test_locating_does_not_cross_by_itself() -> None:
     memory = Memory()
     assert tracker.locate(memory, RELEASE, fix(0.0, 1)) == [Crossing(FENCE, inside=True)]
@@ -134,6 +154,14 @@ def test_a_jump_is_what_no_vehicle_can_do(way_m: float, *, believed: bool) -> No
     journey = Journey()
     journey.at(5_000.0, 1_000)
     assert (journey.at(5_000.0 + way_m, 2_000) == []) is believed
+
+
+@pytest.mark.parametrize(("way_m", "believed"), [(189.0, True), (191.0, False)])
+def test_a_jump_is_one_in_whatever_direction(way_m: float, *, believed: bool) -> None:
+    memory, start = Memory(), Position(8.0, 47.0)
+    north = Position(8.0, 47.0 + way_m / metres_per_degree(47.0)[1])
+    tracker.locate(memory, RELEASE, PositionReported(CAR, 1_000, start))
+    assert (tracker.locate(memory, RELEASE, PositionReported(CAR, 2_000, north)) == []) is believed
 
 
 def test_inaccurate_fixes_may_be_farther_apart() -> None:
@@ -309,6 +337,7 @@ def test_a_visit_is_kept_and_its_end_deletes_it() -> None:
 
 def test_the_fences_a_unit_is_in_come_in_order() -> None:
     journey = Journey(BOTH)
-    journey.told(1, entered=("station", "mall"))
+    assert journey.told(1, entered=("station", "mall")) == [("mall", True), ("station", True)]
     assert tracker.inside(journey.memory, CAR) == ["mall", "station"]
     assert tracker.inside(journey.memory, "car-2") == []
+    assert journey.told(2, exited=("station", "mall")) == [("mall", False), ("station", False)]

@@ -12,7 +12,8 @@ from gateway.core.release import Release
 from gateway.core.scoring import Scorer
 from gateway.core.state import DURABLE, Scope, StateKey
 from gateway.core.units import Instant
-from gateway.wire.journal import ActivationLine, HeaderLine, Level, Line, ScoresLine, StateLine, encode_line, lines_of
+from gateway.wire.journal import encode_line, lines_of
+from gateway.wire.journal_lines import ActivationLine, HeaderLine, Level, Line, ScoresLine, StateLine
 
 GATEWAY, EPOCH = "gw-1", "e1"
 

@@ -8,7 +8,8 @@ from gateway.core.units import Instant, Position
 from gateway.edge.replay.convert import DRIVERS_SEAT, FARES_SEAT, ConversionReport, car, convert
 from gateway.edge.replay.parking import GEAR_DRIVE, GEAR_PARK, ParkingRule
 from gateway.edge.replay.trace import ColumnMap, Order, TraceFormat
-from gateway.wire.journal import EventLine, HeaderLine, Level, read_journal
+from gateway.wire.journal import read_journal
+from gateway.wire.journal_lines import EventLine, HeaderLine, Level
 
 NOON = 1_211_025_600
 CAB = TraceFormat(ColumnMap.parse("lat=0,lon=1,seat=2,unix_s=3"), "space")

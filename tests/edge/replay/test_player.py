@@ -39,9 +39,9 @@ from gateway.testing.engines import (
 )
 from gateway.testing.samples import T0
 from gateway.testing.worlds import SUBJECTS, HabitScorer, Journal, everything_agreed, journeys, world
-from gateway.wire.journal import (
+from gateway.wire.journal import BadJournal
+from gateway.wire.journal_lines import (
     ActivationLine,
-    BadJournal,
     EventLine,
     HeaderLine,
     Level,

@@ -17,9 +17,9 @@ from gateway.core.units import Position
 from gateway.edge.replay.show import show, show_json
 from gateway.testing.engines import a_car
 from gateway.testing.samples import T0
-from gateway.wire.journal import (
+from gateway.wire.journal import BadJournal, encode_line
+from gateway.wire.journal_lines import (
     ActivationLine,
-    BadJournal,
     EventLine,
     HeaderLine,
     Level,
@@ -27,7 +27,6 @@ from gateway.wire.journal import (
     ScoresLine,
     StateLine,
     TimerLine,
-    encode_line,
 )
 
 KEY = StateKey(Scope.SUBJECT, "s.anna", "fact", "visits")

@@ -1,0 +1,212 @@
+"""Puts the parts of the device's process together, runs them, and takes them apart again in order."""
+
+import asyncio
+import fcntl
+import gc
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from enum import IntEnum
+from pathlib import Path
+
+import uvloop
+
+from gateway import __version__
+from gateway.core.errors import ReleaseError, StoreError
+from gateway.edge.clock import AnchoredClock
+from gateway.edge.config import ConfigError, GatewayConfig, credential_key, read_config, read_password
+from gateway.edge.exchange import Terms
+from gateway.edge.http import HttpServer
+from gateway.edge.link import Link
+from gateway.edge.observe import Health, Metrics, configure_log, log
+from gateway.edge.registry import UnitRegistry
+from gateway.edge.runner import Runner, Setting
+from gateway.edge.scorer import OnnxScorer
+from gateway.edge.status import Standing
+from gateway.edge.store import schema
+from gateway.edge.store.ledger import Ledger
+from gateway.wire.payloads import Health as PublishedHealth
+from gateway.wire.releases import read_release
+
+CLOSE_WITHIN_S = 1.0
+DRAIN_WITHIN_S = 3.0
+"""How long to wait for disk and broker at the end; what is not done by then is owed at the next start."""
+
+
+class ExitCode(IntEnum):
+    """How a run ended."""
+
+    OK = 0
+    CRASHED = 1
+    """A bug of ours. The supervisor restarts, and the ledger knows where."""
+    BAD_CONFIG = 2
+    BAD_RELEASE = 3
+    BAD_LEDGER = 4
+
+
+def run(config_path: Path) -> int:
+    """Run the gateway until it is told to stop; return the exit code. What is wrong is said in one sentence."""
+    try:
+        config = read_config(config_path)
+        configure_log(config.log.level, config.log.format)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop_runner:
+            return loop_runner.run(_serve(config, config_path))
+    except ConfigError as error:
+        return _sorry(ExitCode.BAD_CONFIG, error)
+    except ReleaseError as error:
+        return _sorry(ExitCode.BAD_RELEASE, error)
+    except StoreError as error:
+        return _sorry(ExitCode.BAD_LEDGER, error)
+
+
+def _sorry(code: ExitCode, error: Exception) -> ExitCode:
+    sys.stderr.write(f"wayside: {error}\n")
+    return code
+
+
+async def _serve(config: GatewayConfig, config_path: Path) -> ExitCode:
+    loaded = read_release(config.release)
+    key = credential_key(config.key_path)
+    with _sole_user_of(config.data_dir):
+        quarantined = schema.prepare(config.ledger_path)
+        health = Health(ledger="ok" if quarantined is None else "quarantined")
+        health.release = {"id": loaded.release.id, "counter": loaded.release.counter}
+        if quarantined is not None:
+            log.error("ledger_quarantined", file=quarantined.name)
+        with closing(Ledger(config.ledger_path)) as ledger:
+            clock = AnchoredClock(floor=ledger.last_now)
+            published_health = PublishedHealth.OK if quarantined is None else PublishedHealth.DEGRADED
+            setting = Setting(
+                config=config,
+                scorer=OnnxScorer(loaded.model_folders),
+                standing=Standing(config.id, loaded.release, clock.now(), published_health),
+                credential_key=key,
+                ledger=ledger,
+                clock=clock,
+            )
+            return await _Process(setting, config_path, health).run()
+
+
+class _Process:
+    """The running parts."""
+
+    def __init__(self, setting: Setting, config_path: Path, health: Health) -> None:
+        config = setting.config
+        self._config = config
+        self._config_path = config_path
+        self._health = health
+        self._metrics = Metrics()
+        terms = Terms(
+            config.broker,
+            config.broker.client_id or config.id,
+            UnitRegistry(config.units).filters,
+            setting.standing.will(),
+        )
+        self._link = Link(terms, lambda: read_password(config.broker), health, self._metrics)
+        self._runner = Runner(setting, self._link, self._metrics, health)
+        self._stop = asyncio.Event()
+        self._crash: BaseException | None = None
+
+    async def run(self) -> ExitCode:
+        """Run until a signal or a crash."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._take_fault)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        http: HttpServer | None = None
+        try:
+            http = self._open_http()
+            self._runner.start()
+            # What lives as long as the process need not be looked at by every collection of garbage.
+            gc.collect()
+            gc.freeze()
+            link = loop.create_task(self._link.run(self._runner))
+            link.add_done_callback(self._link_ended)
+            port = None if http is None else http.port
+            log.info("started", version=__version__, gateway=self._config.id, release=self._health.release, http=port)
+            await self._stop.wait()
+            await self._wind_up(link)
+        finally:
+            if http is not None:
+                http.close()
+            await self._close_runner()
+        if self._crash is not None:
+            raise self._crash
+        log.info("stopped")
+        return ExitCode.OK
+
+    async def _wind_up(self, link: "asyncio.Task[None]") -> None:
+        self._health.stopping = True
+        self._link.stop()
+        if self._crash is None:
+            try:
+                async with asyncio.timeout(DRAIN_WITHIN_S):
+                    await self._runner.drain()
+            except TimeoutError:
+                log.warning("drained_in_part", reason="the disk or the broker did not answer in time")
+        await self._link.close()
+        link.cancel()
+        await asyncio.wait({link})
+
+    async def _close_runner(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await self._runner.close()
+        except TimeoutError:
+            log.error("ledger_not_closed", reason="the disk did not answer in time")
+
+    def _open_http(self) -> HttpServer | None:
+        http = self._config.http
+        if not http.enabled:
+            return None
+        try:
+            return HttpServer(http.host, http.port, self._metrics.registry, self._health)
+        except OSError as error:
+            raise ConfigError(
+                self._config.data_dir, "http.port", f"{http.host}:{http.port}: {error.strerror}"
+            ) from error
+
+    def _link_ended(self, link: "asyncio.Task[None]") -> None:
+        if not link.cancelled() and (error := link.exception()) is not None:
+            self._end_with(error)
+
+    def _take_fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        """Take what nobody caught.
+
+        In a callback of ours it is a bug, and the process ends; in a task or transport of the library it is the end of
+        a connection, which the link deals with.
+        """
+        error = context.get("exception")
+        if isinstance(error, Exception) and not {"task", "future", "transport", "protocol"} & context.keys():
+            self._end_with(error)
+        else:
+            log.debug("library_fault", said=str(context.get("message")), fault=repr(error))
+
+    def _end_with(self, error: BaseException) -> None:
+        log.error("crashed", fault=type(error).__name__)
+        self._crash = self._crash or error
+        self._stop.set()
+
+
+@contextmanager
+def _sole_user_of(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock: two gateways on one ledger would each think it theirs.
+
+    Raises:
+        StoreError: Another process holds it, or it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be used: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreError(f"{folder}: another gateway is running on it") from error
+        yield
+    finally:
+        os.close(descriptor)

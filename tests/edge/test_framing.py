@@ -1,0 +1,82 @@
+"""From bytes to packets, however the bytes were cut."""
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.edge.framing import NotMqtt, PacketProtocol, PacketReader
+
+
+def _packet(first: int, body: bytes) -> bytes:
+    length, prefix = len(body), bytearray()
+    while length >= 0x80:
+        prefix.append(length & 0x7F | 0x80)
+        length >>= 7
+    prefix.append(length)
+    return bytes([first, *prefix]) + body
+
+
+BODIES = st.one_of(st.binary(max_size=300), st.just(b"x" * 127), st.just(b"x" * 128), st.just(b"x" * 16_384))
+
+
+@given(
+    packets=st.lists(st.tuples(st.integers(0, 255), BODIES), max_size=6),
+    cuts=st.lists(st.integers(0, 40_000), max_size=12),
+)
+def test_packets_come_out_as_they_went_in_wherever_the_stream_was_cut(
+    packets: list[tuple[int, bytes]], cuts: list[int]
+) -> None:
+    stream = b"".join(_packet(first, body) for first, body in packets)
+    taken: list[tuple[int, bytes]] = []
+    reader = PacketReader(lambda first, body: taken.append((first, body)))
+    edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    for start, end in pairwise(edges):
+        reader.feed(stream[start:end])
+
+    assert taken == packets
+
+
+def test_a_length_without_an_end_is_no_packet() -> None:
+    with pytest.raises(NotMqtt):
+        PacketReader(lambda *_: None).feed(b"\x30\xff\xff\xff\xff\x01")
+
+
+class Library(asyncio.Protocol):
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.told.append(f"lost {exc}")
+
+    def pause_writing(self) -> None:
+        self.told.append("pause")
+
+    def resume_writing(self) -> None:
+        self.told.append("resume")
+
+
+class Cut(asyncio.Transport):
+    """Notes that it was aborted."""
+
+    aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def test_the_library_hears_of_everything_but_bytes() -> None:
+    library, transport = Library(), Cut()
+    protocol = PacketProtocol(library, transport, lambda *_: None)
+    protocol.pause_writing()
+    protocol.resume_writing()
+    protocol.eof_received()
+    protocol.connection_lost(None)
+    protocol.data_received(b"\x30\xff\xff\xff\xff\x01")
+
+    assert library.told == ["pause", "resume", "lost None"]
+    assert transport.aborted
