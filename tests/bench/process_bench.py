@@ -1,39 +1,43 @@
-"""The whole process over a real Mosquitto: start, memory, CPU a message, and telemetry in -> offer out.
+"""The whole process over a real Mosquitto: start, memory, CPU a message, what it drains, and telemetry in -> offer out.
 
-The load is packets encoded beforehand and written to a socket at their due times, whatever the gateway does (open
-loop), so that no client library and no waiting hides what is slow.
+The load comes from `simulators.load`: open, its latencies counted from due times, its own lag told beside them.
 """
 
 import http.client
-import json
 import os
-import socket
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import paho.mqtt.client as paho
 import psutil
-from figures import figure, percentile
-from paho.mqtt.enums import CallbackAPIVersion
+from figures import figure
 
 from gateway.core.events import UnitKind
 from gateway.testing.mosquitto import Mosquitto, find_mosquitto, free_port
 from gateway.wire.releases import build
 from geofences.compiler import compile_fences
+from simulators.load import Plan, Report, Schedule, run
 
 ROOT = Path(__file__).resolve().parents[2]
+UNITS = 20
 RATE = 2_000
 SECONDS = 10
-OFFERS = 100
+RUNS = 3
+LATENCY_RATES = (500, 2_000)
+LATENCY_S = 20
+FLOOD = 50_000
+FLOOD_RATE = 100_000
+"""Messages a second: more than the gateway takes."""
+IN_FLIGHT = 1_000
+"""As many as the broker of the bench allows."""
 PATIENCE_S = 30.0
-MESSAGE = {"Vehicle.Speed": 50.0, "Vehicle.Exterior.AirTemperature": 4.5}
 
 CAMPAIGN = """\
 campaign: bench
@@ -63,12 +67,24 @@ port = {port}
 port = {http}
 [log]
 level = "warning"
+"""
+
+BROKER = """\
+listener {port} {host}
+allow_anonymous true
+user root
+persistence true
+persistence_location {directory}/
+max_queued_messages 100000
+max_inflight_messages 1000
+set_tcp_nodelay true
+log_dest file {directory}/mosquitto.log
+"""
+"""It saves what it keeps from time to time. One that does at every change is measured by its disk, not by us."""
+
+UNIT = """\
 [[units]]
-id = "car-1"
-kind = "car"
-placements = ["driver_screen"]
-[[units]]
-id = "car-2"
+id = "car-{number}"
 kind = "car"
 placements = ["driver_screen"]
 """
@@ -89,9 +105,10 @@ def measure() -> dict[str, object]:
         started = [_start_to_ready_s(site) for _ in range(5)]
         with _gateway(site) as gateway:
             idle_mib = _rss_mib(gateway)
-            flooded = [_cpu_us_per_message(site, gateway, rate=None) for _ in range(3)]
-            paced = [_cpu_us_per_message(site, gateway, rate=RATE) for _ in range(3)]
-            latencies = _latencies_ms(site)
+            flooded = [_cpu_us_per_message(site, gateway, FLOOD_RATE, FLOOD) for _ in range(RUNS)]
+            paced = [_cpu_us_per_message(site, gateway, RATE, RATE * SECONDS) for _ in range(RUNS)]
+            drained = {qos: [_drained_per_s(site, gateway, qos) for _ in range(RUNS)] for qos in (0, 1)}
+            answered = {rate: [_answered(site, rate) for _ in range(RUNS)] for rate in LATENCY_RATES}
             loaded_mib = _rss_mib(gateway)
     return {
         "start_to_ready": figure(started, "s"),
@@ -99,13 +116,8 @@ def measure() -> dict[str, object]:
         "rss_after_load": figure([loaded_mib], "MiB", 1),
         "cpu_per_message_flooded_qos0": figure(flooded, "us"),
         f"cpu_per_message_at_{RATE}_per_s_qos0": figure(paced, "us"),
-        f"telemetry_to_offer_at_{RATE}_per_s": {
-            "p50": round(percentile(latencies, 0.50), 2),
-            "p99": round(percentile(latencies, 0.99), 2),
-            "max": round(latencies[-1], 2),
-            "offers": len(latencies),
-            "unit": "ms",
-        },
+        **{f"drain_rate_qos{qos}": figure(rates, "messages/s", 0) for qos, rates in drained.items()},
+        **{f"telemetry_to_offer_at_{rate}_per_s": _latency(reports) for rate, reports in answered.items()},
     }
 
 
@@ -117,7 +129,7 @@ def _site() -> Iterator[Site]:
         program = find_mosquitto()
         if program is None:
             raise FileNotFoundError("mosquitto is not installed: apt-get install mosquitto")
-        broker = Mosquitto(program, folder / "broker")
+        broker = Mosquitto(program, folder / "broker", BROKER)
         broker.start()
         try:
             site = Site(folder, broker, free_port())
@@ -142,7 +154,8 @@ def _furnish(site: Site) -> None:
         unit_kinds=[UnitKind.CAR],
     )
     config = CONFIG.format(host=site.broker.host, port=site.broker.port, http=site.http_port)
-    (site.folder / "gateway.toml").write_text(config)
+    units = [UNIT.format(number=number + 1) for number in range(UNITS)]
+    (site.folder / "gateway.toml").write_text(config + "".join(units))
 
 
 @contextmanager
@@ -164,12 +177,14 @@ def _start_to_ready_s(site: Site) -> float:
         return time.perf_counter() - began
 
 
-def _until(condition: Callable[[], bool], process: subprocess.Popen[bytes] | None = None) -> None:
+def _until(
+    condition: Callable[[], bool], process: subprocess.Popen[bytes] | None = None, every_s: float = 0.005
+) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         if time.monotonic() > deadline or (process is not None and process.poll() is not None):
             raise TimeoutError("the gateway did not get there")
-        threading.Event().wait(0.005)
+        threading.Event().wait(every_s)
 
 
 def _get(site: Site, path: str) -> tuple[int, str]:
@@ -196,109 +211,63 @@ def _rss_mib(process: psutil.Process) -> float:
     return float(process.memory_info().rss) / 2**20
 
 
-def _cpu_us_per_message(site: Site, process: psutil.Process, rate: int | None) -> float:
+def _load(site: Site, rate: int, seconds: float, *, qos: int = 0, offers_every_s: float = 0.0) -> Report:
+    schedule = Schedule(rate, seconds, UNITS, offers_every_s)
+    return run(Plan(schedule, site.broker.host, site.broker.port, qos, window=IN_FLIGHT))
+
+
+def _cpu_us_per_message(site: Site, gateway: psutil.Process, rate: int, count: int) -> float:
     """Return the CPU of the gateway for each telemetry message that calls for no decision."""
-    count = RATE * SECONDS if rate else 50_000
-    packets = [_telemetry("car-2", number) for number in range(count)]
-    before, cpu = _received(site), process.cpu_times()
-    with _raw_connection(site) as raw:
-        _send_paced(raw, packets, rate)
-        settled = [before - 1]
+    before, cpu = _received(site), gateway.cpu_times()
+    _load(site, rate, count / rate)
+    settled = [before - 1]
 
-        def drained() -> bool:
-            settled.append(_received(site))
-            return settled[-1] == before + count or settled[-1] == settled[-2] != before
+    def drained() -> bool:
+        settled.append(_received(site))
+        return settled[-1] == before + count or settled[-1] == settled[-2] != before
 
-        _until(drained)
-    after = process.cpu_times()
+    _until(drained)
+    after = gateway.cpu_times()
     return (after.user + after.system - cpu.user - cpu.system) / (_received(site) - before) * 1e6
 
 
-def _send_paced(raw: socket.socket, packets: list[bytes], rate: int | None) -> None:
-    """Write packets at their due times; without a rate, as fast as the socket takes them."""
-    batch = 1 if rate is None else max(1, rate // 500)
-    began = time.perf_counter()
-    for first in range(0, len(packets), batch):
-        if rate is not None:
-            ahead_s = began + first / rate - time.perf_counter()
-            if ahead_s > 0:
-                threading.Event().wait(ahead_s)
-        raw.sendall(b"".join(packets[first : first + batch]))
+def _drained_per_s(site: Site, gateway: psutil.Process, qos: int) -> float:
+    """Return how fast the gateway works off what piled up at the broker while it was stopped.
+
+    Told by its own count between a tenth and nine tenths of it, so that neither waking up nor asking counts.
+    """
+    before = _received(site)
+    gateway.send_signal(signal.SIGSTOP)
+    try:
+        _load(site, FLOOD_RATE, FLOOD / FLOOD_RATE, qos=qos)
+    finally:
+        gateway.send_signal(signal.SIGCONT)
+    seen: list[tuple[float, int]] = []
+
+    def drained() -> bool:
+        received = _received(site) - before
+        seen.append((time.perf_counter(), received))
+        return received >= FLOOD
+
+    _until(drained, every_s=0.02)
+    (began_s, least), *_, (ended_s, most) = [each for each in seen if FLOOD / 10 < each[1] < FLOOD * 9 / 10]
+    return (most - least) / (ended_s - began_s)
 
 
-def _latencies_ms(site: Site) -> list[float]:
-    """Return how long offers took under load, from the telemetry's publication to the offer's arrival; sorted."""
-    offered, sent, took = threading.Event(), [0.0], list[float]()
-
-    def heard(_client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
-        if "withdrawn" not in json.loads(message.payload):
-            took.append((time.perf_counter() - sent[0]) * 1000)
-            offered.set()
-
-    driver = paho.Client(CallbackAPIVersion.VERSION2, "bench-driver")
-    driver.on_message = heard
-    driver.connect(site.broker.host, site.broker.port)
-    driver.subscribe("wayside/v1/car-1/offers", qos=1)
-    driver.loop_start()
-    _agree(driver)
-    packets = [_telemetry("car-2", number) for number in range(RATE * SECONDS)]
-    with _raw_connection(site) as load, _raw_connection(site) as car:
-        background = threading.Thread(target=_send_paced, args=(load, packets, RATE))
-        background.start()
-        for number in range(OFFERS):
-            car.sendall(_telemetry("car-1", number, {"Vehicle.LowVoltageSystemState": "ON"}))
-            threading.Event().wait(SECONDS / OFFERS / 2)
-            offered.clear()
-            sent[0] = time.perf_counter()
-            car.sendall(_telemetry("car-1", number, {"Vehicle.LowVoltageSystemState": "OFF"}))
-            if not offered.wait(PATIENCE_S):
-                raise TimeoutError("no offer came")
-            threading.Event().wait(SECONDS / OFFERS / 2)
-        background.join()
-    driver.loop_stop()
-    driver.disconnect()
-    return sorted(took)
+def _answered(site: Site, rate: int) -> Report:
+    """Return what came of one offer a second under load."""
+    return _load(site, rate, LATENCY_S, offers_every_s=1.0)
 
 
-def _agree(driver: paho.Client) -> None:
-    """Say who drives, and that they agree to what the offer rests on."""
-    now = int(time.time() * 1000)
-    who = {"id": "i1", "ts_ms": now, "state": "present", "role": "driver", "method": "app", "subject": "s.bench"}
-    said = [driver.publish("wayside/v1/car-1/identity", json.dumps(who), qos=1)]
-    for purpose in ("offer_display", "profiling"):
-        notice = {"id": "n", "version": "1", "language": "en"}
-        given = {"id": f"c.{purpose}", "ts_ms": now, "holder": "s.bench", "purpose": purpose, "state": "given"}
-        payload = json.dumps({**given, "notice": notice, "method": "app"})
-        said.append(driver.publish("wayside/v1/car-1/consents", payload, qos=1))
-    for message in said:
-        message.wait_for_publish(PATIENCE_S)
-
-
-def _telemetry(unit: str, number: int, signals: dict[str, object] | None = None) -> bytes:
-    """Return an MQTT 3.1.1 PUBLISH packet of QoS 0."""
-    topic = f"wayside/v1/{unit}/telemetry".encode()
-    values = signals or {**MESSAGE, "Vehicle.Exterior.AirTemperature": 4.5 + number % 3}
-    payload = json.dumps({"ts_ms": int(time.time() * 1000), "signals": values}).encode()
-    body = len(topic).to_bytes(2, "big") + topic + payload
-    return b"\x30" + _remaining_length(len(body)) + body
-
-
-def _remaining_length(length: int) -> bytes:
-    encoded = bytearray()
-    while length > 127:
-        encoded.append(length % 128 | 128)
-        length //= 128
-    return bytes([*encoded, length])
-
-
-@contextmanager
-def _raw_connection(site: Site) -> Iterator[socket.socket]:
-    """Connect a client that only publishes (MQTT 3.1.1, section 3.1)."""
-    name = f"raw-{time.perf_counter_ns()}".encode()
-    body = b"\x00\x04MQTT\x04\x02\x00\x00" + len(name).to_bytes(2, "big") + name
-    with socket.create_connection((site.broker.host, site.broker.port)) as raw:
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        raw.sendall(b"\x10" + _remaining_length(len(body)) + body)
-        if raw.recv(4) != b"\x20\x02\x00\x00":
-            raise ConnectionError("the broker refused the load")
-        yield raw
+def _latency(reports: Sequence[Report]) -> dict[str, object]:
+    """Return the latencies of some runs, from the telemetry's due time to the offer's arrival."""
+    latencies = [report.offers.latency for report in reports if report.offers.latency is not None]
+    return {
+        "p50": figure([latency.p50 for latency in latencies], "ms"),
+        "p99": figure([latency.p99 for latency in latencies], "ms"),
+        "max": figure([latency.max for latency in latencies], "ms"),
+        "offers": sum(report.offers.offered for report in reports),
+        "lost": sum(report.offers.lost for report in reports),
+        "duplicates": sum(report.offers.duplicates for report in reports),
+        "sender_lag_p99": figure([report.sent.lag.p99 for report in reports if report.sent.lag is not None], "ms"),
+    }

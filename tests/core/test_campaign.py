@@ -80,4 +80,4 @@ def test_an_action_that_says_no_more_is_worth_one_and_annoys_nobody() -> None:
 
 def test_a_treatment_that_says_no_more_is_impersonal_and_silent_while_driving() -> None:
     treatment = Treatment(Placement.VOICE, "en", "Tyres", "Have them looked at.")
-    assert not (treatment.personal or treatment.private or treatment.while_driving)
+    assert (treatment.personal, treatment.private, treatment.while_driving) == (False, False, False)

@@ -99,7 +99,8 @@ def test_new_evidence_outweighs_an_older_speed() -> None:
 
 @pytest.mark.parametrize("path", list(EVIDENCE))
 def test_evidence_that_is_repeated_keeps_a_unit_parked(path: str) -> None:
-    value: Scalar = {GEAR: 126, LOW_VOLTAGE: "OFF"}.get(path, True)
+    values: dict[str, Scalar] = {GEAR: 126, LOW_VOLTAGE: "OFF", PARK_LOCK: True, PARKING_BRAKE: True}
+    value = values[path]
     parked = advance(UNKNOWN, {path: value}, 10)
     assert advance(parked, {path: value}, 20) == parked
 

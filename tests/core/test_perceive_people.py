@@ -221,7 +221,7 @@ def test_consent_is_recorded_with_a_receipt() -> None:
 def test_consent_of_somebody_absent_is_for_the_ledger_only() -> None:
     car = Car()
     car.hears(agreement(ANNA, Purpose.PROFILING)[0])
-    assert [(key.owner, key.item) for key, _ in car.memory.take_changes()] == [(ANNA, "profiling/s.anna-profiling")]
+    assert [key[:3] for key, _ in car.memory.take_changes()] == [(Scope.SUBJECT, ANNA, "consent")]
     assert car.memory.owners(Scope.SUBJECT) == []
 
 

@@ -198,16 +198,15 @@ def test_open_windows_are_told_with_their_ends() -> None:
 
 def test_windows_come_by_name_in_whatever_order_they_were_opened() -> None:
     watch = Watch(sequence("Parked", "DroveOff"), sequence("Parked", "DroveOff", id_="coffee"))
-    for key in (ENTRY, ENTRY._replace(item="coffee/0")):
-        watch.memory.put(key, {"step": 1, "opened": T})
-    assert [key.item for key, _ in triggers.windows(watch.memory, watch.release, CAR)] == ["coffee/0", "tyres/0"]
-    for close in (
-        lambda memory: triggers.close_changed(memory, watch.release, a_release(), CAR),
-        lambda memory: triggers.close_all(memory, watch.agenda, CAR),
-    ):
-        memory = Memory(dict.fromkeys((ENTRY, ENTRY._replace(item="coffee/0")), {"step": 1, "opened": T}))
-        close(memory)
-        assert [key.item for key, _ in memory.take_changes()] == ["coffee/0", "tyres/0"]
+    opened: dict[StateKey, object] = {key: {"step": 1, "opened": T} for key in (ENTRY, ENTRY._replace(item="coffee/0"))}
+    first, second = Memory(opened), Memory(opened)
+    windows = triggers.windows(first, watch.release, CAR)
+    triggers.close_all(first, watch.agenda, CAR)
+    triggers.close_changed(second, watch.release, a_release(), CAR)
+    by_name = ["coffee/0", "tyres/0"]
+    assert [key.item for key, _ in windows] == by_name
+    assert [key.item for key, _ in first.take_changes()] == by_name
+    assert [key.item for key, _ in second.take_changes()] == by_name
 
 
 def test_with_the_person_all_windows_of_the_unit_close() -> None:

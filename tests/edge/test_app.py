@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
@@ -22,6 +23,8 @@ from gateway.edge.http import HttpServer
 from gateway.edge.observe import Health, Metrics
 from gateway.edge.runner import Runner
 from gateway.edge.store import schema
+from gateway.edge.store.rows import Transaction
+from gateway.edge.store.writer import _Session
 from gateway.testing import broker as wire
 from gateway.testing.broker import ScriptedBroker
 from gateway.testing.samples import T0
@@ -187,6 +190,42 @@ async def test_a_quarantined_ledger_is_told_of(folder: Path) -> None:
 
     assert json.loads(broker.published[0].payload)["health"] == "degraded"
     assert (folder / "data" / "ledger.db.bad-1").exists()
+
+
+async def test_a_unit_the_release_was_not_made_for_is_told_of(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory())
+    async with ScriptedBroker() as broker:
+        file = _configure(folder, broker.port)
+        file.write_text(file.read_text(encoding="utf-8").replace('"car"', '"beacon"'), encoding="utf-8")
+        serving = _serve(file)
+        await broker.until(lambda: len(broker.published) == 1)
+        _terminate()
+        await serving
+
+    assert "release_not_for_unit" in capsys.readouterr().out
+
+
+async def test_a_disk_that_does_not_answer_keeps_nobody_from_ending(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck = threading.Event()
+    commit = _Session.commit
+
+    def slow(session: _Session, transactions: list[Transaction]) -> None:
+        stuck.wait(10)
+        commit(session, transactions)
+
+    monkeypatch.setattr(_Session, "commit", slow)
+    monkeypatch.setattr(app, "DRAIN_WITHIN_S", 0.05)
+    monkeypatch.setattr(app, "CLOSE_WITHIN_S", 0.05)
+    async with ScriptedBroker() as broker:
+        serving = _serve(_configure(folder, broker.port))
+        await broker.until(lambda: len(broker.published) == 1)
+        _terminate()
+        code = await serving
+        stuck.set()
+
+    assert code == ExitCode.OK
 
 
 async def test_a_bug_of_ours_ends_the_process_loudly(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

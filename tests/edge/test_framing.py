@@ -39,6 +39,16 @@ def test_packets_come_out_as_they_went_in_wherever_the_stream_was_cut(
     assert taken == packets
 
 
+def test_a_packet_that_comes_byte_by_byte_comes_out_whole() -> None:
+    body = b"x" * 20_000
+    taken: list[tuple[int, bytes]] = []
+    reader = PacketReader(lambda first, rest: taken.append((first, rest)))
+    for byte in _packet(0x30, body) + _packet(0xD0, b""):
+        reader.feed(bytes([byte]))
+
+    assert taken == [(0x30, body), (0xD0, b"")]
+
+
 def test_a_length_without_an_end_is_no_packet() -> None:
     with pytest.raises(NotMqtt):
         PacketReader(lambda *_: None).feed(b"\x30\xff\xff\xff\xff\x01")

@@ -249,6 +249,24 @@ async def test_tls_that_cannot_be_set_up_is_unavailable() -> None:
         await connection.open()
 
 
+async def test_a_broker_that_speaks_no_tls_is_unavailable() -> None:
+    async with ScriptedBroker() as broker:
+        with pytest.raises(Unavailable):
+            await _connection(broker.port, Heard(), tls={}).open()
+
+
+async def test_a_peer_that_no_longer_reads_is_cut_off_when_it_is_time_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mqtt, "_CLOSE_TIMEOUT_S", 0.05)
+    async with ScriptedBroker() as broker:
+        connection = await _opened(broker, Heard())
+        broker.is_deaf = True
+        for number in range(64):
+            connection.send("t", b"x" * 1_000_000, number)
+        await connection.close()
+
+    assert connection.closed.done()
+
+
 async def test_a_goodbye_keeps_the_will_back_and_a_cut_does_not() -> None:
     async with ScriptedBroker() as broker:
         connection = await _opened(broker, Heard())
