@@ -32,9 +32,9 @@ def record(memory: Memory, event: ConsentChanged) -> bool:
     One id that is both given and withdrawn is withdrawn.
     """
     scope, owner = home_of(event.holder, event.unit)
-    key = StateKey(scope, owner, _NAME, f"{event.purpose}/{event.id}")
-    known = memory.get(*key)
-    if known is not None and (event.given or not known["given"]):
+    state = "given" if event.given else "withdrawn"
+    key = StateKey(scope, owner, _NAME, f"{event.purpose}/{state}/{event.id}")
+    if memory.get(*key) is not None:
         return False
     memory.put(
         key,
@@ -54,7 +54,9 @@ def granted(memory: Memory, holder: str, unit: str, purpose: Purpose, now: Insta
     scope, owner = home_of(holder, unit)
     entries = [entry for entry in memory.group(scope, owner, _NAME).values() if entry["purpose"] == purpose]
     withdrawals = {entry["id"] for entry in entries if not entry["given"]}
-    return any(entry["given"] and _counts(entry, withdrawals, now) for entry in entries)
+    return any(
+        entry["given"] and entry["id"] not in withdrawals and _counts(entry, withdrawals, now) for entry in entries
+    )
 
 
 def purposes_of(action: Action) -> tuple[Purpose, ...]:

@@ -7,7 +7,7 @@ was still open it has expired. A cap whose offer was never presented is given ba
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from gateway.core import caps, consent, context
 from gateway.core.campaign import RANK, Action, Kind, Placement, Rank
@@ -41,7 +41,10 @@ AHEAD: Mapping[str, frozenset[Outcome]] = {
 OPEN = frozenset({MADE, Outcome.PRESENTED, Outcome.SEEN})
 """States in which an offer stands on a screen, unanswered."""
 
-_RECORD = "record"
+_LIVE_STATES = OPEN | {Outcome.ACCEPTED}
+
+_LIVE = "live"
+_ENDED = "ended"
 _TIMER = "offer"
 
 
@@ -77,7 +80,7 @@ def advance(
 
     Reasons: `unknown_offer` and `not_shown_here` are the sender's fault; `outcome_not_ahead` is a repetition.
     """
-    record = memory.get(Scope.OFFER, event.offer, _RECORD)
+    record = _find(memory, event.offer)
     if record is None:
         return "unknown_offer"
     if event.unit != record["unit"] and event.outcome is not Outcome.REDEEMED:
@@ -100,43 +103,44 @@ def advance(
 
 def close(memory: Memory, offer: str, now: Instant) -> OutcomeRecorded | None:
     """Let go of an offer whose time has passed. Returns its expiry, if it had not ended before."""
-    record = memory.get(Scope.OFFER, offer, _RECORD)
-    memory.drop(StateKey(Scope.OFFER, offer, _RECORD))
-    if record["state"] not in OPEN and record["state"] != Outcome.ACCEPTED:
+    # Its timer is set for exactly as long as its record is kept.
+    record = cast("Mapping[str, Any]", _find(memory, offer))
+    unit, is_live = record["unit"], record["state"] in _LIVE_STATES
+    memory.drop(StateKey(Scope.OFFER, unit, _LIVE if is_live else _ENDED, offer))
+    if not is_live:
         return None
     if not record["presented"]:
         _release(memory, offer, record)
-    return OutcomeRecorded("", offer, record["unit"], now, Outcome.EXPIRED, "")
+    return OutcomeRecorded("", offer, unit, now, Outcome.EXPIRED, "")
 
 
 def withdraw(
     memory: Memory, now: Instant, reason: str, concerns: Callable[[Mapping[str, Any]], bool]
 ) -> list[OfferWithdrawn]:
-    """Take every open offer that `concerns` picks off its screen, by its record; in the order of their ids."""
+    """Take every open offer that `concerns` picks off its screen; unit by unit, in the order of their ids."""
     withdrawn = []
-    for offer in memory.owners(Scope.OFFER):
-        record = memory.get(Scope.OFFER, offer, _RECORD)
-        if record["state"] in OPEN and concerns(record):
-            if not record["presented"]:
-                _release(memory, offer, record)
-            _keep(memory, offer, {**record, "state": WITHDRAWN})
-            withdrawn.append(OfferWithdrawn(offer, record["unit"], now, reason))
+    for unit in memory.owners(Scope.OFFER):
+        for offer, record in sorted(memory.group(Scope.OFFER, unit, _LIVE).items()):
+            if record["state"] in OPEN and concerns(record):
+                if not record["presented"]:
+                    _release(memory, offer, record)
+                _keep(memory, offer, {**record, "state": WITHDRAWN})
+                withdrawn.append(OfferWithdrawn(offer, unit, now, reason))
     return withdrawn
 
 
 def orphan(memory: Memory, unit: str) -> None:
     """Part the offers of an ended session from whoever comes next: redeeming one tells the next person nothing."""
-    for offer in memory.owners(Scope.OFFER):
-        record = memory.get(Scope.OFFER, offer, _RECORD)
-        if (record["unit"], record["holder"]) == (unit, SESSION):
+    for offer, record in _records(memory, unit):
+        if record["holder"] == SESSION:
             _keep(memory, offer, {**record, "orphaned": True})
 
 
 def standing(memory: Memory, unit: str) -> dict[Placement, Rank]:
     """Return the rank of the highest open offer at each placement of a unit that is taken."""
     taken: dict[Placement, Rank] = {}
-    for record in _records(memory):
-        if record["state"] in OPEN and record["unit"] == unit:
+    for record in memory.group(Scope.OFFER, unit, _LIVE).values():
+        if record["state"] in OPEN:
             placement, rank = Placement(record["placement"]), RANK[Kind(record["kind"])]
             taken[placement] = min(rank, taken.get(placement, rank))
     return taken
@@ -146,25 +150,40 @@ def awaited(memory: Memory, unit: str) -> set[tuple[str, str]]:
     """Return holder and action of each offer of a unit that is accepted and not yet redeemed."""
     return {
         (record["holder"], record["action"])
-        for record in _records(memory)
-        if record["state"] == Outcome.ACCEPTED and record["unit"] == unit and not record["orphaned"]
+        for record in memory.group(Scope.OFFER, unit, _LIVE).values()
+        if record["state"] == Outcome.ACCEPTED and not record["orphaned"]
     }
 
 
 def timers(memory: Memory) -> list[tuple[TimerKey, Instant]]:
     """Return when each offer closes."""
     return [
-        (TimerKey(_TIMER, offer), memory.get(Scope.OFFER, offer, _RECORD)["closes"])
-        for offer in memory.owners(Scope.OFFER)
+        (TimerKey(_TIMER, offer), record["closes"])
+        for unit in memory.owners(Scope.OFFER)
+        for offer, record in _records(memory, unit)
     ]
 
 
-def _records(memory: Memory) -> list[Mapping[str, Any]]:
-    return [memory.get(Scope.OFFER, offer, _RECORD) for offer in memory.owners(Scope.OFFER)]
+def _records(memory: Memory, unit: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return all offers of a unit that are still kept, those that have ended too."""
+    return [pair for name in (_LIVE, _ENDED) for pair in sorted(memory.group(Scope.OFFER, unit, name).items())]
 
 
-def _keep(memory: Memory, offer: str, record: Mapping[str, object]) -> None:
-    memory.put(StateKey(Scope.OFFER, offer, _RECORD), record)
+def _find(memory: Memory, offer: str) -> Mapping[str, Any] | None:
+    for unit in memory.owners(Scope.OFFER):
+        for name in (_LIVE, _ENDED):
+            record: Mapping[str, Any] | None = memory.get(Scope.OFFER, unit, name, offer)
+            if record is not None:
+                return record
+    return None
+
+
+def _keep(memory: Memory, offer: str, record: Mapping[str, Any]) -> None:
+    """Keep a record where its state belongs: decisions look at live offers only, however many have ended."""
+    unit, is_live = record["unit"], record["state"] in _LIVE_STATES
+    if not is_live and memory.get(Scope.OFFER, unit, _LIVE, offer) is not None:
+        memory.drop(StateKey(Scope.OFFER, unit, _LIVE, offer))
+    memory.put(StateKey(Scope.OFFER, unit, _LIVE if is_live else _ENDED, offer), record)
 
 
 def _release(memory: Memory, offer: str, record: Mapping[str, Any]) -> None:

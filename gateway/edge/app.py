@@ -73,6 +73,9 @@ async def _serve(config: GatewayConfig, config_path: Path) -> ExitCode:
         quarantined = schema.prepare(config.ledger_path)
         health = Health(ledger="ok" if quarantined is None else "quarantined")
         health.release = {"id": loaded.release.id, "counter": loaded.release.counter}
+        for unit in config.units:
+            if unit.kind not in loaded.manifest.unit_kinds:
+                log.warning("release_not_for_unit", unit=unit.id, kind=unit.kind, release=loaded.release.id)
         if quarantined is not None:
             log.error("ledger_quarantined", file=quarantined.name)
         with closing(Ledger(config.ledger_path)) as ledger:

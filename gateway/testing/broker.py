@@ -45,6 +45,7 @@ class ScriptedBroker:
         receive_maximum: Told to an MQTT 5 client.
         puback: The reason code for each PUBLISH, or None to leave it unconfirmed.
         suback: The reason code for each filter.
+        is_deaf: Once true, nothing more is read after the next packet, and nothing closed.
         packets: All that came, of all connections.
         connects: How many connections there were.
         ends: How many of them have ended.
@@ -55,6 +56,7 @@ class ScriptedBroker:
     puback: int | None = 0
     suback: int = 1
     session_present: bool = False
+    is_deaf: bool = False
     packets: list[Packet] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
     connects: int = 0
@@ -132,12 +134,15 @@ class ScriptedBroker:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
         try:
-            while (packet := await _read_packet(reader)) is not None:
+            while not self.is_deaf and (packet := await _read_packet(reader)) is not None:
                 self._take(packet)
                 self.packets.append(packet)
                 self._came.set()
-        except ConnectionError:
+        except (ConnectionError, asyncio.IncompleteReadError):
             return
+        else:
+            if self.is_deaf:
+                await asyncio.Event().wait()
         finally:
             writer.close()
             self.ends += 1

@@ -27,14 +27,19 @@ log_dest file {directory}/mosquitto.log
 
 
 class Mosquitto:
-    """A real broker on a loopback port of its own. It keeps its port, sessions and queues over a restart."""
+    """A real broker on a loopback port of its own. It keeps its port, sessions and queues over a restart.
+
+    Args:
+        config: What it is configured with, in its own words; `{host}`, `{port}` and `{directory}` are filled in.
+    """
 
     host = LOOPBACK
 
-    def __init__(self, program: str, directory: Path) -> None:
+    def __init__(self, program: str, directory: Path, config: str = MOSQUITTO_CONFIG) -> None:
         self.directory = directory
         self.port = free_port()
         self._program = program
+        self._config = config
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -45,7 +50,7 @@ class Mosquitto:
         """
         config = self.directory / "mosquitto.conf"
         # Started by root it would become a user that may not write here; otherwise it ignores the setting.
-        config.write_text(MOSQUITTO_CONFIG.format(host=self.host, port=self.port, directory=self.directory))
+        config.write_text(self._config.format(host=self.host, port=self.port, directory=self.directory))
         command = [self._program, "-c", str(config)]
         self._process = subprocess.Popen(command)  # noqa: S603 -- the broker we were given
         deadline_s = time.monotonic() + START_WITHIN_S

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core import context
+from gateway.core import context, offers
 from gateway.core.campaign import Action, Audience, Cap, Kind, Placement, Reward
 from gateway.core.decide import decide
 from gateway.core.drive import Drive, Driving
@@ -14,7 +14,7 @@ from gateway.core.moments import DroveOff, Moment, Parked
 from gateway.core.release import ModelSpec, compile_release
 from gateway.core.scoring import Scorer
 from gateway.core.state import Memory, Scope, StateKey
-from gateway.core.timers import Agenda
+from gateway.core.timers import Agenda, TimerKey
 from gateway.core.triggers import Match
 from gateway.core.turn import Turn
 from gateway.testing.engines import CAR, EPOCH, FixedScorer, a_treatment, an_action, decisions_in, offers_in
@@ -319,5 +319,5 @@ def test_what_stands_at_another_placement_or_unit_stays_there() -> None:
 def test_an_offer_that_was_made_is_kept_until_it_closes() -> None:
     table = Table()
     table.decide(replace(service(), valid_for_s=90))
-    assert table.memory.owners(Scope.OFFER) == ["o.car-1.e1.1"]
+    assert offers.timers(table.memory) == [(TimerKey("offer", "o.car-1.e1.1"), T0 + 90_000)]
     assert table.agenda.next_due() == T0 + 90_000

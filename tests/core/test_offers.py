@@ -1,6 +1,4 @@
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -48,10 +46,6 @@ class Shop:
     def withdrawn(self) -> list[str]:
         return [each.offer for each in offers.withdraw(self.memory, NOW, "drove_off", lambda _: True)]
 
-    def record(self, offer: str = TIMER.owner) -> Mapping[str, Any]:
-        record: Mapping[str, Any] = self.memory.get(Scope.OFFER, offer, "record")
-        return record
-
     def used(self, holder: str = ANNA) -> int:
         return caps.used(self.memory, holder, CAR, PASTRY, NOW)
 
@@ -69,24 +63,7 @@ def in_state(state: str) -> Shop:
         shop.told(Outcome.ACCEPTED, Outcome.REDEEMED)
     elif state != MADE:
         shop.told(Outcome(state))
-    assert shop.record()["state"] == state
     return shop
-
-
-def test_an_offer_is_kept_with_what_its_life_needs() -> None:
-    assert dict(Shop().record()) == {
-        "unit": CAR,
-        "holder": ANNA,
-        "action": "pastry",
-        "kind": "marketing",
-        "placement": "driver_screen",
-        "purposes": ["offer_display"],
-        "state": "made",
-        "presented": False,
-        "orphaned": False,
-        "closes": T0 + VALID_MS,
-        "redeem_within_s": 600,
-    }
 
 
 def test_an_offer_reserves_its_cap_when_it_is_made() -> None:
@@ -108,15 +85,15 @@ def test_an_offer_closes_at_its_expiry() -> None:
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_an_outcome_moves_an_offer_one_way_or_not_at_all(state: str, outcome: Outcome) -> None:
     shop = in_state(state)
-    before = dict(shop.record())
+    before = shop.memory.entries()
     answer = shop.told(outcome)
     if outcome in AHEAD[state]:
         assert not isinstance(answer, str)
         assert answer[0] == OutcomeRecorded("r1", TIMER.owner, CAR, NOW, outcome, "why")
-        assert shop.record()["state"] == outcome
+        assert shop.told(outcome) == "outcome_not_ahead"
     else:
         assert answer == "outcome_not_ahead"
-        assert dict(shop.record()) == before
+        assert shop.memory.entries() == before
 
 
 def test_the_way_is_presented_seen_accepted_redeemed() -> None:
@@ -158,7 +135,7 @@ def test_a_till_redeems_what_the_car_offered() -> None:
 def test_an_accepted_offer_waits_for_its_redemption_from_then_on() -> None:
     shop = Shop()
     shop.told(Outcome.ACCEPTED)
-    assert shop.record()["closes"] == NOW + 600_000
+    assert offers.timers(shop.memory) == [(TIMER, NOW + 600_000)]
     assert shop.agenda.next_due() == NOW + 600_000
 
 
@@ -199,7 +176,7 @@ def test_an_offer_that_was_never_presented_gives_its_cap_back() -> None:
 def test_every_answer_shows_that_the_offer_was_presented(outcome: Outcome) -> None:
     shop = Shop()
     shop.told(outcome)
-    assert shop.record()["presented"] is True
+    shop.told(Outcome.EXPIRED)
     assert shop.used() == 1
 
 
@@ -262,7 +239,7 @@ def test_a_withdrawal_takes_what_it_concerns_in_the_order_of_ids() -> None:
     shop = Shop(make_offer(2), make_offer(1), elsewhere)
     withdrawn = offers.withdraw(shop.memory, NOW, "drove_off", lambda record: record["unit"] == CAR)
     assert withdrawn == [OfferWithdrawn(f"o.car-1.e1.{number}", CAR, NOW, "drove_off") for number in (1, 2)]
-    assert shop.record(elsewhere.id)["state"] == MADE
+    assert offers.standing(shop.memory, "car-2") == {Placement.DRIVER_SCREEN: Rank.MARKETING}
 
 
 def test_only_the_offers_of_the_session_at_the_unit_are_orphaned() -> None:
@@ -270,8 +247,10 @@ def test_only_the_offers_of_the_session_at_the_unit_are_orphaned() -> None:
     elsewhere = replace(a_session_offer(), id="o.car-2.e1.1", unit="car-2")
     shop = Shop(session, subject, elsewhere)
     offers.orphan(shop.memory, CAR)
-    orphaned = {each.id: shop.record(each.id)["orphaned"] for each in (session, subject, elsewhere)}
-    assert orphaned == {session.id: True, subject.id: False, elsewhere.id: False}
+    for offer in (session, subject, elsewhere):
+        shop.told(Outcome.ACCEPTED, offer=offer.id, unit=offer.unit)
+    assert offers.awaited(shop.memory, CAR) == {(ANNA, "pastry")}
+    assert offers.awaited(shop.memory, "car-2") == {(SESSION, "pastry")}
 
 
 @pytest.mark.parametrize("state", list(AHEAD))

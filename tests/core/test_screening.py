@@ -3,17 +3,16 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core import caps, consent, context
+from gateway.core import caps, consent, context, offers
 from gateway.core.campaign import Action, Audience, Cap, Kind, Placement, Reward
 from gateway.core.drive import Drive, Driving
 from gateway.core.effects import Refusal, Stage
-from gateway.core.events import SESSION, Purpose, Role, Scalar, UnitKind
-from gateway.core.offers import make
+from gateway.core.events import SESSION, Outcome, Purpose, Role, Scalar, UnitKind
 from gateway.core.policy import VARIABLES, Expressions
 from gateway.core.screening import Candidate, Scene, screen
 from gateway.core.state import Memory, Scope, StateKey
 from gateway.core.timers import Agenda
-from gateway.testing.engines import CAR, agreement, an_action
+from gateway.testing.engines import CAR, agreement, an_action, outcome
 from gateway.testing.samples import T0, make_offer
 
 ANNA, BEN = "s.anna", "s.ben"
@@ -224,17 +223,16 @@ def test_nobody_can_turn_service_and_safety_off_for_good(kind: Kind) -> None:
     assert setting.screen(replace(PASTRY, kind=kind)) is None
 
 
-def standing(setting: Setting, action: Action, **changes: object) -> None:
-    """Let an offer of the action stand on the driver's screen, with these changes to its record."""
+def standing(setting: Setting, action: Action) -> str:
+    """Let an offer of the action stand on the driver's screen."""
     offer = replace(make_offer(), holder=ANNA, action=action.id, kind=action.kind)
-    make(setting.memory, Agenda(), offer, action)
-    key = StateKey(Scope.OFFER, offer.id, "record")
-    setting.memory.put(key, {**setting.memory.get(*key), **changes})
+    offers.make(setting.memory, Agenda(), offer, action)
+    return offer.id
 
 
 def test_what_was_accepted_is_not_offered_again() -> None:
     setting = Setting()
-    standing(setting, PASTRY, state="accepted")
+    offers.advance(setting.memory, Agenda(), outcome(standing(setting, PASTRY), Outcome.ACCEPTED), T0)
     assert setting.screen(PASTRY) == Refusal(Stage.CONTACT_POLICY, "already_accepted")
     assert setting.screen(replace(PASTRY, id="coffee")) is None
 

@@ -15,13 +15,12 @@ from gateway.core.moments import (
     Parked,
 )
 from gateway.core.release import Release
-from gateway.core.state import Memory, Scope, StateKey
+from gateway.core.state import Memory
 from gateway.core.timers import Agenda, TimerKey
 from gateway.testing.engines import CAR, a_release, a_trigger, an_action
 
 T = 1_000_000
 WINDOW = TimerKey("window", CAR, "tyres/0")
-ENTRY = StateKey(Scope.UNIT, CAR, "window", "tyres/0")
 PARKED = Parked(CAR, T, ("station",), ("fuel_station",))
 PARKED_NOWHERE = Parked(CAR, T, (), ())
 
@@ -35,8 +34,9 @@ class Watch:
     def match(self, moment: Moment) -> list[str]:
         return [found.action.id for found in triggers.match(self.memory, self.agenda, self.release, moment)]
 
-    def window(self) -> object:
-        return self.memory.get(*ENTRY)
+    def closes(self) -> list[int]:
+        """Return when the car's open windows close."""
+        return [due for _, due in triggers.windows(self.memory, self.release, CAR)]
 
 
 def drove_off(after_s: int = 0, unit: str = CAR) -> DroveOff:
@@ -126,7 +126,7 @@ def test_a_window_opens_with_its_first_step_and_closes_so_long_after_it() -> Non
     watch = Watch(sequence("Parked", "OfferRedeemed", "DroveOff"))
     watch.match(PARKED)
     watch.match(redeemed(59))
-    assert watch.window() == {"step": 2, "opened": T}
+    assert watch.closes() == [T + 60_000]
     assert watch.agenda.take_due(T + 59_999) is None
     assert watch.agenda.take_due(T + 60_000) == (T + 60_000, WINDOW)
 
@@ -136,14 +136,14 @@ def test_a_closed_window_waits_for_nothing() -> None:
     watch.match(PARKED)
     triggers.close_window(watch.memory, CAR, "tyres/0")
     assert watch.match(redeemed(60)) == []
-    assert watch.memory.take_changes()[-1] == (ENTRY, None)
+    assert watch.closes() == []
 
 
 def test_a_first_step_that_comes_again_opens_the_window_anew() -> None:
     watch = Watch(sequence("Parked", "OfferRedeemed"))
     watch.match(PARKED)
     watch.match(replace(PARKED, at=T + 30_000))
-    assert watch.window() == {"step": 1, "opened": T + 30_000}
+    assert watch.closes() == [T + 90_000]
     assert watch.agenda.take_due(T + 89_999) is None
     assert watch.agenda.take_due(T + 90_000) == (T + 90_000, WINDOW)
 
@@ -153,7 +153,7 @@ def test_a_first_step_that_comes_late_costs_no_progress() -> None:
     watch.match(PARKED)
     watch.match(redeemed(1))
     watch.match(replace(PARKED, at=T + 2_000))
-    assert watch.window() == {"step": 2, "opened": T}
+    assert watch.closes() == [T + 60_000]
     assert watch.match(drove_off(3)) == ["tyres"]
 
 
@@ -161,14 +161,14 @@ def test_a_matched_sequence_begins_from_the_start() -> None:
     watch = Watch(sequence("Parked", "OfferRedeemed"))
     watch.match(PARKED)
     watch.match(redeemed(1))
-    assert (watch.window(), watch.agenda.next_due()) == (None, None)
+    assert (watch.closes(), watch.agenda.next_due()) == ([], None)
     assert watch.match(redeemed(2)) == []
 
 
 def test_one_moment_is_one_step() -> None:
     watch = Watch(sequence("Parked", "Parked", "Parked"))
     assert [watch.match(PARKED) for _ in range(3)] == [[], [], ["tyres"]]
-    assert watch.window() is None
+    assert watch.closes() == []
 
 
 def test_the_windows_of_two_triggers_of_one_action_are_apart() -> None:
@@ -197,16 +197,18 @@ def test_open_windows_are_told_with_their_ends() -> None:
 
 
 def test_windows_come_by_name_in_whatever_order_they_were_opened() -> None:
-    watch = Watch(sequence("Parked", "DroveOff"), sequence("Parked", "DroveOff", id_="coffee"))
-    opened: dict[StateKey, object] = {key: {"step": 1, "opened": T} for key in (ENTRY, ENTRY._replace(item="coffee/0"))}
-    first, second = Memory(opened), Memory(opened)
-    windows = triggers.windows(first, watch.release, CAR)
-    triggers.close_all(first, watch.agenda, CAR)
-    triggers.close_changed(second, watch.release, a_release(), CAR)
+    actions = sequence("Parked", "OfferRedeemed"), sequence("DroveOff", "OfferRedeemed", id_="coffee")
+    told, closed, changed = Watch(*actions), Watch(*actions), Watch(*actions)
+    for watch in (told, closed, changed):
+        watch.match(PARKED)
+        watch.match(drove_off())
+        watch.memory.take_changes()
+    triggers.close_all(closed.memory, closed.agenda, CAR)
+    triggers.close_changed(changed.memory, changed.release, a_release(), CAR)
     by_name = ["coffee/0", "tyres/0"]
-    assert [key.item for key, _ in windows] == by_name
-    assert [key.item for key, _ in first.take_changes()] == by_name
-    assert [key.item for key, _ in second.take_changes()] == by_name
+    assert [key.item for key, _ in triggers.windows(told.memory, told.release, CAR)] == by_name
+    assert [key.item for key, _ in closed.memory.take_changes()] == by_name
+    assert [key.item for key, _ in changed.memory.take_changes()] == by_name
 
 
 def test_with_the_person_all_windows_of_the_unit_close() -> None:
@@ -241,4 +243,4 @@ def test_a_new_release_keeps_the_windows_of_unchanged_actions_only(
     watch = Watch(TYRES)
     watch.match(PARKED)
     triggers.close_changed(watch.memory, old, new, CAR)
-    assert (watch.window() is not None) is stays
+    assert watch.closes() == ([T + 60_000] if stays else [])

@@ -8,6 +8,7 @@ begins the next one.
 """
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -127,6 +128,11 @@ class LedgerWriter:
 
     # From here on: the writer's thread.
 
+    def _tell(self, callback: Callable[..., None], *arguments: object) -> None:
+        # A loop that has ended gave up waiting for the disk, and there is nobody left to tell.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(callback, *arguments)
+
     def _run(self) -> None:
         session = _Session(self._path, self._max_bytes)
         failed_era = -1
@@ -144,12 +150,12 @@ class LedgerWriter:
                 session.close()
                 failure = StoreError(f"{self._path}: could not be written: {error}")
                 failure.__cause__ = error
-                self._loop.call_soon_threadsafe(self._tell_failed, era, failure)
+                self._tell(self._tell_failed, era, failure)
                 continue
             committed = Committed(group[-1].ticket, len(group), time.perf_counter() - started)
-            self._loop.call_soon_threadsafe(self._tell_committed, era, committed)
+            self._tell(self._tell_committed, era, committed)
         session.close()
-        self._loop.call_soon_threadsafe(self._tell_stopped)
+        self._tell(self._tell_stopped)
 
     def _next_group(self) -> list[_Queued] | None:
         """Wait for one, then take whatever else is there; None when the end was asked for and nothing is left."""
