@@ -1,5 +1,6 @@
 """What could be done, as the engine uses it. Campaign files are read and checked by `gateway.wire.campaigns`."""
 
+import re
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
@@ -111,6 +112,9 @@ class Cap:
     within_s: int
 
 
+_READS_LOCATION = re.compile(r"\b(?:fences|fence_kinds)\b")
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """What could be done, when, for whom, and what it is worth.
@@ -126,7 +130,7 @@ class Action:
         redeem_within_s: How long after acceptance it may be redeemed.
         starts, ends: Instants between which it may be offered; None is open.
         campaign: The campaign it stands in.
-        needs_location: Whether a way to it rests on where the person is; follows from the triggers.
+        needs_location: Whether it rests on where the person is; follows from its triggers and expressions.
     """
 
     id: str
@@ -156,6 +160,7 @@ class Action:
     def __post_init__(self) -> None:
         steps = [step for trigger in self.triggers for step in trigger.steps]
         located = any(step.moment in LOCATION_MOMENTS or step.fence or step.fence_kind for step in steps)
+        located = located or any(map(_READS_LOCATION.search, (self.eligible, self.applicable, self.suitable)))
         object.__setattr__(self, "needs_location", located)
 
 

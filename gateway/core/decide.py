@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.core import context, features, offers
+from gateway.core import context, features, offers, safety
 from gateway.core.arbitration import Contender, arbitrate, net_value
-from gateway.core.campaign import RANK, Action, Kind, Placement, Treatment
+from gateway.core.campaign import Action, Placement, Treatment
+from gateway.core.drive import Driving
 from gateway.core.effects import Decision, DecisionRecorded, Offer, OfferMade, Refusal, Stage, Verdict
 from gateway.core.events import SESSION, Role
 from gateway.core.moments import Moment
@@ -68,7 +69,7 @@ def decide(
     number = f"{unit.id}.{epoch}.{_next_number(turn, unit.id)}"
     turn.emit([DecisionRecorded(_decision(turn, unit, moments, entries, chosen, number))])
     if chosen is not None:
-        _act(turn, chosen.action, _offer(turn, unit, chosen, number))
+        _act(turn, unit, chosen, _offer(turn, unit, chosen, number))
 
 
 def _arbitrate(entries: Sequence[_Entry]) -> Candidate | None:
@@ -90,7 +91,10 @@ def _entries(turn: Turn, unit: context.Unit, matches: Iterable[Match]) -> list[_
     evaluations: dict[tuple[Role, str], Evaluation] = {}
     addressees: dict[Placement, tuple[Role, str]] = {}
     entries: list[_Entry] = []
-    for match in {match.action.id: match for match in reversed(list(matches))}.values():
+    firsts: dict[str, Match] = {}
+    for match in matches:
+        firsts.setdefault(match.action.id, match)
+    for match in firsts.values():
         treatments = _treatments(match.action, unit)
         if not treatments:
             nowhere = Refusal(Stage.ADDRESSEE, "no_placement", {"unit": list(unit.placements)})
@@ -222,16 +226,17 @@ def _offer(turn: Turn, unit: context.Unit, chosen: Candidate, number: str) -> Of
     )
 
 
-def _act(turn: Turn, action: Action, offer: Offer) -> None:
+def _act(turn: Turn, unit: context.Unit, chosen: Candidate, offer: Offer) -> None:
     """Publish the offer, after taking what it outranks off the same placement."""
-    rank = RANK[action.kind]
     turn.emit(
         offers.withdraw(
             turn.memory,
             turn.now,
             "outranked",
-            lambda r: r["unit"] == offer.unit and r["placement"] == offer.placement and RANK[Kind(r["kind"])] > rank,
+            lambda record: record["unit"] == offer.unit and record["placement"] == offer.placement,
         )
     )
-    offers.make(turn.memory, turn.agenda, offer, action)
+    opted_in = chosen.facts.get(safety.VOICE_OPT_IN) is True
+    objection = safety.objection(chosen.treatment, chosen.role, unit.kind, Driving.DRIVING, voice_opt_in=opted_in)
+    offers.make(turn.memory, turn.agenda, offer, chosen.action, parked_only=objection is not None)
     turn.emit([OfferMade(offer)])

@@ -69,7 +69,7 @@ class Decision:
     """One choice among the candidates of one unit at one instant, silence included.
 
     Attributes:
-        holder: The subject the chosen or best candidate addresses; `session` when unknown.
+        holder: The subject whom the chosen, else the first candidate addresses; `session` when unknown.
         moments: Names of the moments that brought it about.
         chosen: The action, or None: silence.
         context: The variables the expressions saw, without anything of a subject.
@@ -139,7 +139,10 @@ class OfferMade:
 
 @dataclass(frozen=True, slots=True)
 class OfferWithdrawn:
-    """Take it off the screen. `reason`: consent_withdrawn, drove_off, unit_lost, subject_left, session_ended."""
+    """Take it off the screen.
+
+    `reason`: consent_withdrawn, drove_off, drive_unknown, outranked, subject_left or session_ended.
+    """
 
     offer: str
     unit: str

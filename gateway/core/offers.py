@@ -48,8 +48,16 @@ _ENDED = "ended"
 _TIMER = "offer"
 
 
-def make(memory: Memory, agenda: Agenda, offer: Offer, action: Action) -> None:
-    """Keep an offer that is about to be published, and reserve its cap."""
+def make(memory: Memory, agenda: Agenda, offer: Offer, action: Action, *, parked_only: bool = False) -> None:
+    """Keep an offer that is about to be published, and reserve its cap.
+
+    Args:
+        memory: Where it is kept.
+        agenda: Where its end is noted.
+        offer: What is published.
+        action: What it offers.
+        parked_only: It may not stand while driving, and is taken back when the unit drives off.
+    """
     purposes = [purpose.value for purpose in consent.purposes_of(action)]
     _keep(
         memory,
@@ -64,6 +72,7 @@ def make(memory: Memory, agenda: Agenda, offer: Offer, action: Action) -> None:
             "state": MADE,
             "presented": False,
             "orphaned": False,
+            "parked_only": parked_only,
             "closes": offer.expires,
             "redeem_within_s": action.redeem_within_s,
         },

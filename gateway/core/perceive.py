@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.core import consent, context, drive, offers, triggers
-from gateway.core.campaign import Placement
 from gateway.core.effects import ConsentRecorded, EventIgnored, EventRefused, OutcomeRecorded
 from gateway.core.events import (
     SESSION,
@@ -148,7 +147,7 @@ def _low_wheels(turn: Turn, unit: str, signals: Mapping[str, Scalar]) -> set[str
 
 
 def _drive(turn: Turn, unit: str, after: drive.Drive) -> list[Moment]:
-    """Move a unit to a drive state; take what must not be seen while driving off its driver's screen."""
+    """Move a unit to a drive state; take back what may not stand while driving."""
     before, limit = context.drive_of(turn.memory, unit), TimerKey(_PARKED_LIMIT, unit)
     if after == before:
         return []
@@ -163,7 +162,7 @@ def _drive(turn: Turn, unit: str, after: drive.Drive) -> list[Moment]:
         return []
     turn.agenda.cancel(limit)
     reason = "drove_off" if after.state is drive.Driving.DRIVING else "drive_unknown"
-    _withdraw(turn, reason, lambda r: r["unit"] == unit and r["placement"] == Placement.DRIVER_SCREEN)
+    _withdraw(turn, reason, lambda record: record["unit"] == unit and record["parked_only"])
     return [DroveOff(unit, turn.now)] if after.state is drive.Driving.DRIVING else []
 
 
@@ -175,6 +174,7 @@ def _unit_lost(turn: Turn, event: UnitLost) -> list[Moment]:
     for role in sorted(turn.memory.group(Scope.UNIT, event.unit, "presence")):
         _leave(turn, event.unit, role, event.ts)
     _end_session(turn, event.unit)
+    triggers.close_all(turn.memory, turn.agenda, event.unit)
     return moments
 
 
@@ -184,7 +184,9 @@ def _identified(turn: Turn, event: SubjectIdentified) -> list[Moment]:
     if presence is not None and event.ts < presence["ts"]:
         return _ignore(turn, event.unit, "late_identity")
     before = context.subject_in(turn.memory, event.unit, role)
+    arrived = {"subject": event.subject, "ts": event.ts}
     if before == event.subject:
+        turn.memory.put(StateKey(Scope.UNIT, event.unit, "presence", role), arrived)
         return []
     if not context.is_present(turn.memory, event.subject):
         own = {k: v for k, v in event.state.items() if k.scope is Scope.SUBJECT and k.owner == event.subject}
@@ -193,17 +195,20 @@ def _identified(turn: Turn, event: SubjectIdentified) -> list[Moment]:
         _leave(turn, event.unit, role, event.ts)
     # Whoever was unknown here is somebody else, or known from now on: neither keeps the session.
     _end_session(turn, event.unit)
-    arrived = {"subject": event.subject, "ts": event.ts}
     turn.memory.put(StateKey(Scope.UNIT, event.unit, "presence", role), arrived)
     return [SubjectArrived(event.unit, turn.now, event.subject, role)]
 
 
 def _left(turn: Turn, event: SubjectLeft) -> list[Moment]:
     presence = turn.memory.get(Scope.UNIT, event.unit, "presence", event.role.value)
-    if presence is not None and event.ts < presence["ts"]:
+    # Who has left cannot leave again at the same instant: that is the same message, delivered twice.
+    if presence is not None and event.ts < presence["ts"] + (presence["subject"] is None):
         return _ignore(turn, event.unit, "late_identity")
     if context.subject_in(turn.memory, event.unit, event.role.value) is None:
+        gone = {"subject": None, "ts": event.ts}
+        turn.memory.put(StateKey(Scope.UNIT, event.unit, "presence", event.role.value), gone)
         _end_session(turn, event.unit)
+        triggers.close_all(turn.memory, turn.agenda, event.unit)
         return []
     _leave(turn, event.unit, event.role.value, event.ts)
     return []
@@ -274,7 +279,7 @@ def _withdraw(turn: Turn, reason: str, concerns: Callable[[Mapping[str, Any]], b
 
 def _forget_if_absent(turn: Turn, subject: str) -> list[Moment]:
     """Let go of a subject that is not present: what was said is with the ledger, memory holds those who are here."""
-    if subject != SESSION and not context.is_present(turn.memory, subject):
+    if not context.is_present(turn.memory, subject):
         turn.memory.forget(Scope.SUBJECT, subject)
     return []
 

@@ -133,7 +133,7 @@ def check_expression(source: str, *, anyone: bool = False) -> None:
     except ValueError as error:
         raise _syntax_fault(str(error)) from error
     bound = set(_BOUND.findall(source))
-    names = [name for name in program.variables() if name not in bound]
+    names = [name for name in program.variables() if name not in bound or name in VARIABLES]
     for name in names:
         if name not in VARIABLES:
             raise ExpressionFault(

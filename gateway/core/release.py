@@ -76,6 +76,8 @@ def compile_release(
         if unknown:
             raise ReleaseError(f"model {model.name!r} wants features this gateway does not know: {', '.join(unknown)}")
     for action in actions_by_id.values():
+        if not action.treatments:
+            raise ReleaseError(f"action {action.id!r} has no treatment: it could never be shown")
         _check_propensity(action, models_by_name)
     sources: dict[Audience, list[str]] = {audience: [] for audience in Audience}
     for action in actions_by_id.values():

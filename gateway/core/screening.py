@@ -18,7 +18,7 @@ from gateway.core import caps, consent, context, offers, safety
 from gateway.core.campaign import RANK, Action, Audience, Kind, Treatment
 from gateway.core.drive import Driving
 from gateway.core.effects import Refusal, Stage
-from gateway.core.events import SESSION, Purpose, Role
+from gateway.core.events import SESSION, Purpose, Role, UnitKind
 from gateway.core.policy import Evaluation
 from gateway.core.state import Memory
 from gateway.core.units import Instant
@@ -92,7 +92,9 @@ def _addressee(scene: Scene, candidate: Candidate) -> Refusal | None:
         return None
     occupants = context.occupants(scene.memory, scene.unit.id)
     others = len(context.subjects_at(scene.memory, scene.unit.id) - {candidate.holder})
-    if occupants > 1 or others:
+    # A car whose seats say nothing may hold anybody; a kiosk has no seats.
+    alone = occupants == 1 or (occupants < 1 and scene.unit.kind is not UnitKind.CAR)
+    if not alone or others:
         return Refusal(Stage.ADDRESSEE, "not_alone", {"occupants": occupants, "others_known": others})
     return None
 

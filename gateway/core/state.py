@@ -67,7 +67,9 @@ class Memory:
     def put(self, key: StateKey, value: object) -> None:
         """Set an entry. Nothing is noted if it has that value already."""
         group = self._scopes[key.scope].setdefault(key.owner, {}).setdefault(key.name, {})
-        if key.item in group and group[key.item] == value:
+        known = group.get(key.item)
+        # In JSON true and 1 are two values; in Python they are equal.
+        if key.item in group and known == value and type(known) is type(value):
             return
         group[key.item] = value
         if key.scope in DURABLE:

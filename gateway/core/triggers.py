@@ -84,6 +84,8 @@ def _advance(memory: Memory, agenda: Agenda, waiting: Waiting, moment: Moment) -
     item = f"{waiting.action.id}/{waiting.trigger}"
     key, timer = StateKey(Scope.UNIT, moment.unit, _WINDOW, item), TimerKey(_WINDOW, moment.unit, item)
     window = memory.get(*key)
+    if window is not None and moment.at >= window["opened"] + waiting.pattern.within_s * SECOND_MS:
+        window = None  # it ends at this very instant, though its timer may come after this moment's
     if waiting.step == 0:
         if window is not None and window["step"] > 1:
             return False

@@ -22,6 +22,7 @@ autosave_on_changes true
 autosave_interval 1
 max_queued_messages 100000
 max_inflight_messages 1000
+set_tcp_nodelay true
 log_dest file {directory}/mosquitto.log
 """
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -81,3 +82,13 @@ def test_an_action_that_says_no_more_is_worth_one_and_annoys_nobody() -> None:
 def test_a_treatment_that_says_no_more_is_impersonal_and_silent_while_driving() -> None:
     treatment = Treatment(Placement.VOICE, "en", "Tyres", "Have them looked at.")
     assert (treatment.personal, treatment.private, treatment.while_driving) == (False, False, False)
+
+
+@pytest.mark.parametrize("field", ["eligible", "applicable", "suitable"])
+@pytest.mark.parametrize("expression", ["'mall' in fence_kinds", "fences.exists(f, f == 'a')"])
+def test_an_expression_that_reads_where_the_unit_is_rests_on_location(field: str, expression: str) -> None:
+    action = replace(an_action(), triggers=(a_trigger("Parked"),))
+    here: dict[str, Any] = {field: expression}
+    anywhere: dict[str, Any] = {field: "parked"}
+    assert replace(action, **here).needs_location
+    assert not replace(action, **anywhere).needs_location

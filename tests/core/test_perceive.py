@@ -81,7 +81,9 @@ class Car:
 
     def offers(self, number: int = 1, placement: Placement = Placement.DRIVER_SCREEN, unit: str = CAR) -> str:
         offer = replace(make_offer(number), placement=placement, unit=unit)
-        offers.make(self.memory, self.agenda, offer, an_action("pastry"))
+        offers.make(
+            self.memory, self.agenda, offer, an_action("pastry"), parked_only=offer.placement is Placement.DRIVER_SCREEN
+        )
         return offer.id
 
     def drive(self) -> Driving:

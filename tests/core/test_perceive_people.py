@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core import consent, offers, perceive
+from gateway.core.campaign import Placement
 from gateway.core.drive import Drive, Driving
 from gateway.core.effects import ConsentRecorded, Effect, EventIgnored, EventRefused, OfferWithdrawn, OutcomeRecorded
 from gateway.core.events import (
@@ -61,7 +62,9 @@ class Car:
 
     def offers(self, number: int = 1, *, holder: str = ANNA, unit: str = CAR) -> str:
         offer = replace(make_offer(number), holder=holder, unit=unit)
-        offers.make(self.memory, self.agenda, offer, an_action("pastry"))
+        offers.make(
+            self.memory, self.agenda, offer, an_action("pastry"), parked_only=offer.placement is Placement.DRIVER_SCREEN
+        )
         return offer.id
 
     def here(self, role: str = "driver") -> str | None:
@@ -223,6 +226,16 @@ def test_consent_of_somebody_absent_is_for_the_ledger_only() -> None:
     car.hears(agreement(ANNA, Purpose.PROFILING)[0])
     assert [key[:3] for key, _ in car.memory.take_changes()] == [(Scope.SUBJECT, ANNA, "consent")]
     assert car.memory.owners(Scope.SUBJECT) == []
+
+
+def test_one_id_that_somebody_absent_withdrew_and_gave_is_withdrawn_when_they_are_back() -> None:
+    car, ledger = Car(), dict[StateKey, object]()
+    for given in (False, True):
+        said = replace(agreement(ANNA, Purpose.OFFER_DISPLAY)[0], given=given)
+        car.hears(said)
+        ledger.update(car.memory.take_changes())
+    car.hears(replace(identified(ANNA), state=ledger))
+    assert not consent.granted(car.memory, ANNA, CAR, Purpose.OFFER_DISPLAY, T0)
 
 
 def withdrawal(holder: str, purpose: Purpose, unit: str = CAR) -> ConsentChanged:

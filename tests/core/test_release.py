@@ -116,3 +116,8 @@ def test_steps_are_found_by_the_moment_they_wait_for_last_steps_first() -> None:
         ),
         "DroveOff": (Waiting(two_ways, 1, 0, off, "DroveOff"),),
     }
+
+
+def test_an_action_that_could_never_be_shown_is_refused() -> None:
+    with pytest.raises(ReleaseError, match="no treatment"):
+        a_release(actions=[replace(an_action("pastry"), treatments=())])

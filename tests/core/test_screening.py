@@ -126,7 +126,16 @@ def test_what_is_personal_is_not_shown_beside_another_known_person() -> None:
 def test_who_is_known_in_two_roles_is_still_alone() -> None:
     both = Setting()
     both.memory.put(PASSENGER, {"subject": ANNA, "ts": T0})
+    both.memory.put(SEAT, "OCCUPIED")
     assert both.screen(PERSONAL) is None
+
+
+def test_a_car_whose_seats_say_nothing_may_hold_anybody() -> None:
+    refusal = Setting().screen(PERSONAL)
+    assert refusal == Refusal(Stage.ADDRESSEE, "not_alone", {"occupants": -1, "others_known": 0})
+    kiosk = Setting()
+    kiosk.unit = replace(kiosk.unit, kind=UnitKind.KIOSK)
+    assert kiosk.screen(PERSONAL) is None
 
 
 def test_a_private_placement_needs_no_privacy_around_it() -> None:

@@ -30,6 +30,8 @@ class FenceIndex:
     def near(self, position: Position) -> list[Fence]:
         """Return the fences whose box holds the position, by id, each once."""
         hits = self._tree.query(shapely.Point(position.lon, position.lat))
+        if abs(position.lon) == 180.0:  # one meridian, two names
+            hits = np.concatenate([hits, self._tree.query(shapely.Point(-position.lon, position.lat))])
         if not hits.size:
             return []
         return [self._fences[number] for number in sorted({self._owners[hit] for hit in hits})]

@@ -74,11 +74,15 @@ def locate(memory: Memory, release: Release, event: PositionReported) -> list[Cr
         Crossing(fence, inside=False)
         for fence in _known(release, inside)
         if fence.distance_m(event.position) - accuracy_m > fence.exit_buffer_m
+        and not _older(memory, event.unit, fence.id, event.ts)
     ]
     entries = [
         Crossing(fence, inside=True)
         for fence in near
-        if fence.id not in inside and accuracy_m <= fence.accuracy_limit_m and fence.distance_m(event.position) <= 0
+        if fence.id not in inside
+        and accuracy_m <= fence.accuracy_limit_m
+        and fence.distance_m(event.position) <= 0
+        and not _older(memory, event.unit, fence.id, event.ts)
     ]
     return exits + entries
 
@@ -86,7 +90,8 @@ def locate(memory: Memory, release: Release, event: PositionReported) -> list[Cr
 def report(memory: Memory, release: Release, event: FenceReported) -> list[Crossing]:
     """Return the crossings that a report of them shows: those of known fences which are news."""
     inside = memory.group(Scope.UNIT, event.unit, _INSIDE)
-    told = [(fence, False) for fence in sorted(event.exited)] + [(fence, True) for fence in sorted(event.entered)]
+    told = [(fence, False) for fence in sorted(set(event.exited))]
+    told += [(fence, True) for fence in sorted(set(event.entered))]
     return [
         Crossing(release.fences[fence], inside=enters)
         for fence, enters in told
