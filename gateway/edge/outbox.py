@@ -77,17 +77,23 @@ class Outbox:
         self._connection = connection
 
     def detach(self) -> None:
-        """The connection is gone: forget what it carried; the ledger knows what is still owed."""
+        """The connection is gone: forget what it carried; the ledger knows what is still owed.
+
+        It knows nothing of dead letters: those that were not sent yet wait for the next connection.
+        """
         self._connection = None
-        self._waiting.clear()
+        self._waiting = {key: each for key, each in self._waiting.items() if each.kind is Kind.DEAD_LETTER}
         self._in_flight.clear()
-        self._dead_letters = 0
+        self._dead_letters = len(self._waiting)
         self._overflowed = False
 
     def put(self, publication: Publication) -> bool:
-        """Send it when its turn comes. Returns False if there is no connection or no room."""
+        """Send it when its turn comes. Returns False if there is no connection or no room.
+
+        A dead letter waits for a connection: what the broker had kept for us comes before we may publish.
+        """
         key = publication.kind, publication.id
-        if self._connection is None:
+        if self._connection is None and publication.kind is not Kind.DEAD_LETTER:
             return False
         if key in self._waiting or key in self._in_flight:
             return True

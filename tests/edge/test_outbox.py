@@ -58,6 +58,19 @@ def test_without_a_connection_nothing_is_taken() -> None:
     assert len(post.outbox) == 0
 
 
+def test_a_dead_letter_waits_for_the_connection_that_is_being_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "DEAD_LETTER_LIMIT", 2)
+    post = Post()
+    post.outbox.detach()
+
+    assert [post.outbox.put(_letter(number)) for number in range(3)] == [True, True, False]
+    again = FakeCarrier(10)
+    post.outbox.attach(again)
+    assert post.outbox.put(_offer(1))
+
+    assert [sent.payload for sent in again.sent] == [b"{}"] * 3
+
+
 def test_what_the_broker_has_taken_is_confirmed() -> None:
     post = Post()
     post.outbox.put(_offer(1))
