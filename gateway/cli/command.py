@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import demo, journals, models, releases
+from gateway.cli import demo, journals, models, releases, simulate
 from gateway.cli.output import say_json
 from gateway.core.errors import InvariantViolation, WaysideError
 
@@ -24,6 +24,7 @@ app.add_typer(demo.app, name="demo")
 app.add_typer(journals.app, name="journal")
 app.add_typer(releases.app, name="release")
 app.add_typer(models.app, name="models")
+app.add_typer(simulate.app, name="simulate")
 app.command()(releases.check)
 app.command()(journals.replay)
 app.command()(journals.explain)
