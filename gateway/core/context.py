@@ -22,6 +22,8 @@ _SEATS = tuple(
     for side in ("DriverSide", "Middle", "PassengerSide")
 )
 _WHEELS = tuple(f"Vehicle.Chassis.Axle.Row{row}.Wheel.{side}.Tire" for row in (1, 2) for side in ("Left", "Right"))
+SEATS = frozenset(_SEATS)
+"""The signals by which a seat says whether it is occupied."""
 LOW_PRESSURE = frozenset(f"{wheel}.IsPressureLow" for wheel in _WHEELS)
 """The signals by which a wheel says that its pressure is low."""
 _NUMBERS = {
@@ -152,6 +154,16 @@ def occupants(memory: Memory, unit: str) -> int:
     if not any(status in {"OCCUPIED", "EMPTY"} for status in known):
         return -1
     return sum(status == "OCCUPIED" for status in known)
+
+
+def is_alone(memory: Memory, unit: Unit, holder: str) -> bool:
+    """Return whether nobody but the holder can read what is shown at a unit.
+
+    A car whose seats say nothing may hold anybody; a kiosk has no seats.
+    """
+    seated = occupants(memory, unit.id)
+    by_themselves = seated == 1 or (seated < 1 and unit.kind is not UnitKind.CAR)
+    return by_themselves and not subjects_at(memory, unit.id) - {holder}
 
 
 def variables(memory: Memory, release: Release, unit: Unit, role: Role, holder: str, now: Instant) -> dict[str, object]:

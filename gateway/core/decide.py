@@ -107,7 +107,8 @@ def _entries(turn: Turn, unit: context.Unit, matches: Iterable[Match]) -> list[_
             if (role, holder) not in evaluations:
                 variables = context.variables(turn.memory, turn.release, unit, role, holder, turn.now)
                 evaluations[role, holder] = turn.release.expressions.evaluation(variables)
-            candidate = Candidate(match.action, treatment, match.trigger, role, holder, evaluations[role, holder])
+            evaluation = evaluations[role, holder]
+            candidate = Candidate(match.action, treatment, match.trigger, role, holder, evaluation, match.about)
             entries.append(_Entry(match, treatment, candidate))
     return entries
 
@@ -238,5 +239,7 @@ def _act(turn: Turn, unit: context.Unit, chosen: Candidate, offer: Offer) -> Non
     )
     opted_in = chosen.facts.get(safety.VOICE_OPT_IN) is True
     objection = safety.objection(chosen.treatment, chosen.role, unit.kind, Driving.DRIVING, voice_opt_in=opted_in)
-    offers.make(turn.memory, turn.agenda, offer, chosen.action, parked_only=objection is not None)
+    personal = chosen.treatment.personal and not chosen.treatment.private
+    standing = offers.Standing(parked_only=objection is not None, personal=personal)
+    offers.make(turn.memory, turn.agenda, offer, chosen.action, standing)
     turn.emit([OfferMade(offer)])

@@ -10,6 +10,7 @@ release, with the same answers of the scorer, give the same effects, bit for bit
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from gateway.core import context, perceive, triggers
 from gateway.core.decide import decide
@@ -18,6 +19,7 @@ from gateway.core.errors import InvariantViolation
 from gateway.core.events import BeaconSighted, Event, FenceReported, PositionReported, SignalsReported, UnitRegistered
 from gateway.core.moments import Moment
 from gateway.core.offers import timers as offer_timers
+from gateway.core.perceive import FRESH_MS
 from gateway.core.release import Release
 from gateway.core.scoring import Scorer
 from gateway.core.state import Memory, Scope, StateKey
@@ -25,10 +27,8 @@ from gateway.core.timers import Agenda
 from gateway.core.turn import Turn
 from gateway.core.units import MINUTE_MS, Instant
 
-FRESH_MS = MINUTE_MS
-"""Telemetry older than this still says how things are, but no longer that something is happening: no offer."""
 AHEAD_MS = MINUTE_MS
-"""An event that claims to come from later than this after `now` is refused: its sender's clock is wrong."""
+"""Telemetry that claims to come from later than this after `now` is refused: its sender's clock is wrong."""
 
 
 _TELEMETRY = (PositionReported, SignalsReported, FenceReported, BeaconSighted)
@@ -84,7 +84,9 @@ class Engine:
         if refusal is not None:
             return [*effects, EventRefused(event.unit, now, refusal)]
         is_telemetry = isinstance(event, _TELEMETRY)
-        moments = perceive.perceive(turn, event)
+        # What a person says counts whatever their clock says: no withdrawal is lost to a clock that runs ahead.
+        heard = event if event.ts <= now or is_telemetry else replace(event, ts=now)
+        moments = perceive.perceive(turn, heard)
         return effects + self._conclude(turn, moments, fresh=not is_telemetry or now - event.ts <= FRESH_MS)
 
     def next_timer(self) -> Instant | None:
@@ -134,7 +136,7 @@ class Engine:
     def _refusal(self, event: Event, now: Instant) -> str | None:
         if not context.is_registered(self._memory, event.unit):
             return "unknown_unit"
-        return "from_the_future" if event.ts > now + AHEAD_MS else None
+        return "from_the_future" if isinstance(event, _TELEMETRY) and event.ts > now + AHEAD_MS else None
 
     def _conclude(self, turn: Turn, moments: Iterable[Moment], *, fresh: bool) -> list[Effect]:
         """Match what was noticed and decide, unit by unit; what is stale is noticed and no more."""

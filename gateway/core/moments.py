@@ -68,10 +68,11 @@ class SubjectArrived(_Moment):
 
 @dataclass(frozen=True, slots=True)
 class OfferAccepted(_Moment):
-    """An offer of this unit was accepted."""
+    """An offer of this unit was accepted, by its holder."""
 
     offer: str
     action: str
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class OfferRedeemed(_Moment):
     offer: str
     action: str
     redeemed_at: str
+    holder: str = ""
 
 
 Moment: TypeAlias = (

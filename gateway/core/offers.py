@@ -2,12 +2,13 @@
 
 Theory. `AHEAD` is the whole of it: an outcome moves an offer one way or not at all. An offer is *open* until it is
 accepted or ended; only open ones stand on a screen and can be withdrawn. An accepted one waits for its redemption.
-The record is kept until `closes`, so that a repeated report is known for what it is; then it is dropped, and if it
-was still open it has expired. A cap whose offer was never presented is given back.
+At `closes` it has expired if it was still open. Its record is kept for another day, so that a repeated or late report
+is known for what it is. A cap whose offer was never presented is given back, and taken again if it turns out that it
+was.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from gateway.core import caps, consent, context
 from gateway.core.campaign import RANK, Action, Kind, Placement, Rank
@@ -16,7 +17,7 @@ from gateway.core.events import SESSION, Outcome, OutcomeReported
 from gateway.core.moments import Moment, OfferAccepted, OfferRedeemed
 from gateway.core.state import Memory, Scope, StateKey
 from gateway.core.timers import Agenda, TimerKey
-from gateway.core.units import SECOND_MS, Instant
+from gateway.core.units import DAY_MS, SECOND_MS, Instant
 
 MADE = "made"
 WITHDRAWN = "withdrawn"
@@ -41,6 +42,11 @@ AHEAD: Mapping[str, frozenset[Outcome]] = {
 OPEN = frozenset({MADE, Outcome.PRESENTED, Outcome.SEEN})
 """States in which an offer stands on a screen, unanswered."""
 
+KEEP_MS = DAY_MS
+"""How long an offer that has closed is still known: what became of it may be reported late."""
+
+_TAKEN_BACK = frozenset({WITHDRAWN, Outcome.EXPIRED})
+_SHOWN = frozenset(_FORWARD[:3]) | {Outcome.DECLINED, Outcome.DISMISSED}
 _LIVE_STATES = OPEN | {Outcome.ACCEPTED}
 
 _LIVE = "live"
@@ -48,16 +54,23 @@ _ENDED = "ended"
 _TIMER = "offer"
 
 
-def make(memory: Memory, agenda: Agenda, offer: Offer, action: Action, *, parked_only: bool = False) -> None:
-    """Keep an offer that is about to be published, and reserve its cap.
+class Standing(NamedTuple):
+    """While what an offer may stand.
 
-    Args:
-        memory: Where it is kept.
-        agenda: Where its end is noted.
-        offer: What is published.
-        action: What it offers.
-        parked_only: It may not stand while driving, and is taken back when the unit drives off.
+    Attributes:
+        parked_only: It is taken back when the unit drives off.
+        personal: It is taken back when somebody else could read it.
     """
+
+    parked_only: bool = False
+    personal: bool = False
+
+
+ANYWHERE = Standing()
+
+
+def make(memory: Memory, agenda: Agenda, offer: Offer, action: Action, standing: Standing = ANYWHERE) -> None:
+    """Keep an offer that is about to be published, and reserve its cap."""
     purposes = [purpose.value for purpose in consent.purposes_of(action)]
     _keep(
         memory,
@@ -72,7 +85,9 @@ def make(memory: Memory, agenda: Agenda, offer: Offer, action: Action, *, parked
             "state": MADE,
             "presented": False,
             "orphaned": False,
-            "parked_only": parked_only,
+            "closed": False,
+            "capped": caps.cap_of(action) is not None,
+            **standing._asdict(),
             "closes": offer.expires,
             "redeem_within_s": action.redeem_within_s,
         },
@@ -95,7 +110,7 @@ def advance(
     if event.unit != record["unit"] and event.outcome is not Outcome.REDEEMED:
         return "not_shown_here"
     if event.outcome not in AHEAD[record["state"]]:
-        return "outcome_not_ahead"
+        return _belated(memory, event, record, now)
     presented = record["presented"] or event.outcome is not Outcome.EXPIRED
     changed = {**record, "state": event.outcome.value, "presented": presented}
     if event.outcome is Outcome.ACCEPTED:
@@ -110,16 +125,37 @@ def advance(
     return recorded, _noticed(memory, event, record, now)
 
 
-def close(memory: Memory, offer: str, now: Instant) -> OutcomeRecorded | None:
-    """Let go of an offer whose time has passed. Returns its expiry, if it had not ended before."""
+def _belated(
+    memory: Memory, event: OutcomeReported, record: Mapping[str, Any], now: Instant
+) -> tuple[OutcomeRecorded, list[Moment]] | str:
+    """Take a report that an offer was shown after all, which was taken back or had expired: it counts for the cap."""
+    if record["presented"] or record["state"] not in _TAKEN_BACK or event.outcome not in _SHOWN:
+        return "outcome_not_ahead"
+    if record["capped"] and not record["orphaned"]:
+        caps.reserve(memory, record["holder"], record["unit"], record["action"], event.offer, now)
+    _keep(memory, event.offer, {**record, "presented": True})
+    return OutcomeRecorded(event.id, event.offer, event.unit, now, event.outcome, event.detail), []
+
+
+def close(memory: Memory, agenda: Agenda, offer: str, now: Instant) -> OutcomeRecorded | None:
+    """End an offer whose time has passed; let go of one that has ended long enough ago. Returns its expiry, if any.
+
+    A record is kept for `KEEP_MS` more, since what became of an offer may be reported late.
+    """
     # Its timer is set for exactly as long as its record is kept.
     record = cast("Mapping[str, Any]", _find(memory, offer))
-    unit, is_live = record["unit"], record["state"] in _LIVE_STATES
-    memory.drop(StateKey(Scope.OFFER, unit, _LIVE if is_live else _ENDED, offer))
-    if not is_live:
+    unit = record["unit"]
+    if record["closed"]:
+        memory.drop(StateKey(Scope.OFFER, unit, _ENDED, offer))
+        return None
+    kept = {**record, "closed": True, "closes": now + KEEP_MS}
+    agenda.set(TimerKey(_TIMER, offer), kept["closes"])
+    if record["state"] not in _LIVE_STATES:
+        _keep(memory, offer, kept)
         return None
     if not record["presented"]:
         _release(memory, offer, record)
+    _keep(memory, offer, {**kept, "state": Outcome.EXPIRED.value})
     return OutcomeRecorded("", offer, unit, now, Outcome.EXPIRED, "")
 
 
@@ -156,11 +192,14 @@ def standing(memory: Memory, unit: str) -> dict[Placement, Rank]:
 
 
 def awaited(memory: Memory, unit: str) -> set[tuple[str, str]]:
-    """Return holder and action of each offer of a unit that is accepted and not yet redeemed."""
+    """Return holder and action of each offer that is accepted and not yet redeemed: a subject's at any unit."""
     return {
         (record["holder"], record["action"])
-        for record in memory.group(Scope.OFFER, unit, _LIVE).values()
-        if record["state"] == Outcome.ACCEPTED and not record["orphaned"]
+        for place in memory.owners(Scope.OFFER)
+        for record in memory.group(Scope.OFFER, place, _LIVE).values()
+        if record["state"] == Outcome.ACCEPTED
+        and not record["orphaned"]
+        and (place == unit or record["holder"] != SESSION)
     }
 
 
@@ -208,7 +247,7 @@ def _noticed(memory: Memory, event: OutcomeReported, record: Mapping[str, Any], 
     if record["orphaned"] or (holder != SESSION and holder not in context.subjects_at(memory, unit)):
         return []
     if event.outcome is Outcome.ACCEPTED:
-        return [OfferAccepted(unit, now, event.offer, action)]
+        return [OfferAccepted(unit, now, event.offer, action, holder)]
     if event.outcome is Outcome.REDEEMED:
-        return [OfferRedeemed(unit, now, event.offer, action, event.unit)]
+        return [OfferRedeemed(unit, now, event.offer, action, event.unit, holder)]
     return []

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.core import consent, context, drive, offers, triggers
+from gateway.core.campaign import Placement
 from gateway.core.effects import ConsentRecorded, EventIgnored, EventRefused, OutcomeRecorded
 from gateway.core.events import (
     SESSION,
@@ -39,8 +40,12 @@ from gateway.core.moments import (
 from gateway.core.state import Scope, StateKey
 from gateway.core.timers import TimerKey
 from gateway.core.turn import Turn
-from gateway.core.units import Instant
+from gateway.core.units import MINUTE_MS, Instant
 
+FRESH_MS = MINUTE_MS
+"""Telemetry older than this still says how things are, but no longer that something is happening: no offer."""
+
+_AWAKE = "awake"
 _DWELL = "dwell"
 _PARKED_LIMIT = "parked_limit"
 _SENDERS_FAULT = frozenset({"unknown_offer", "not_shown_here"})
@@ -61,6 +66,11 @@ def register(turn: Turn, event: UnitRegistered) -> list[Moment]:
         "utc_offset_s": event.utc_offset_s,
     }
     turn.memory.put(StateKey(Scope.UNIT, event.unit, "registered"), described)
+    awake = turn.memory.kinematics(event.unit, _AWAKE)
+    if not awake:
+        # The first time since the process began: who was unknown here, and what they agreed to, is gone with the last.
+        _end_session(turn, event.unit)
+        awake[""] = True
     return []
 
 
@@ -133,7 +143,11 @@ def _signals(turn: Turn, event: SignalsReported) -> list[Moment]:
         turn.emit([EventIgnored(unit, turn.now, "late_signal")])
     moments: list[Moment] = []
     if drive.is_news(memory.get(Scope.UNIT, unit, "drive"), signals):
-        moments += _drive(turn, unit, drive.advance(context.drive_of(memory, unit), signals, turn.now))
+        fresh = turn.now - event.ts <= FRESH_MS
+        known = context.drive_of(memory, unit)
+        moments += _drive(turn, unit, drive.advance(known, signals, turn.now, ts=event.ts, fresh=fresh))
+    if not context.SEATS.isdisjoint(signals):
+        _keep_personal(turn, unit)
     newly_low = _low_wheels(turn, unit, signals) - low_before
     return moments + [TyrePressureLow(unit, turn.now, context.wheel_of(path)) for path in sorted(newly_low)]
 
@@ -196,6 +210,7 @@ def _identified(turn: Turn, event: SubjectIdentified) -> list[Moment]:
     # Whoever was unknown here is somebody else, or known from now on: neither keeps the session.
     _end_session(turn, event.unit)
     turn.memory.put(StateKey(Scope.UNIT, event.unit, "presence", role), arrived)
+    _keep_personal(turn, event.unit)
     return [SubjectArrived(event.unit, turn.now, event.subject, role)]
 
 
@@ -223,8 +238,24 @@ def _leave(turn: Turn, unit: str, role: str, ts: Instant) -> None:
     if subject not in context.subjects_at(turn.memory, unit):
         _withdraw(turn, "subject_left", lambda r: r["unit"] == unit and r["holder"] == subject)
         triggers.close_all(turn.memory, turn.agenda, unit)
+    if not context.subjects_at(turn.memory, unit):
+        _end_session(turn, unit)
+    _keep_personal(turn, unit)
     if not context.is_present(turn.memory, subject):
         turn.memory.forget(Scope.SUBJECT, subject)
+
+
+def _keep_personal(turn: Turn, unit: str) -> None:
+    """Take back what is personal as soon as somebody else could read it, or its person no longer sits before it."""
+
+    def is_exposed(record: Mapping[str, Any]) -> bool:
+        if record["unit"] != unit or not record["personal"]:
+            return False
+        _, holder = context.addressee(turn.memory, unit, Placement(record["placement"]))
+        alone = context.is_alone(turn.memory, context.unit_of(turn.memory, unit), holder)
+        return holder != record["holder"] or not alone
+
+    _withdraw(turn, "not_alone", is_exposed)
 
 
 def _end_session(turn: Turn, unit: str) -> None:
@@ -309,7 +340,7 @@ def _parked_too_long(turn: Turn, key: TimerKey) -> list[Moment]:
 
 
 def _offer_closed(turn: Turn, key: TimerKey) -> list[Moment]:
-    expired = offers.close(turn.memory, key.owner, turn.now)
+    expired = offers.close(turn.memory, turn.agenda, key.owner, turn.now)
     turn.emit([expired] if isinstance(expired, OutcomeRecorded) else [])
     return []
 

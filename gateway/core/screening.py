@@ -18,7 +18,7 @@ from gateway.core import caps, consent, context, offers, safety
 from gateway.core.campaign import RANK, Action, Audience, Kind, Treatment
 from gateway.core.drive import Driving
 from gateway.core.effects import Refusal, Stage
-from gateway.core.events import SESSION, Purpose, Role, UnitKind
+from gateway.core.events import SESSION, Purpose, Role
 from gateway.core.policy import Evaluation
 from gateway.core.state import Memory
 from gateway.core.units import Instant
@@ -26,7 +26,11 @@ from gateway.core.units import Instant
 
 @dataclass(slots=True)
 class Candidate:
-    """An action in one treatment, with whom it would address and what its expressions are asked of."""
+    """An action in one treatment, with whom it would address and what its expressions are asked of.
+
+    Attributes:
+        about: Whose doing triggered it, where it was somebody's: it is said to nobody else.
+    """
 
     action: Action
     treatment: Treatment
@@ -34,6 +38,7 @@ class Candidate:
     role: Role
     holder: str
     evaluation: Evaluation
+    about: str | None = None
 
     @property
     def facts(self) -> Mapping[str, object]:
@@ -84,19 +89,19 @@ def _kind(scene: Scene, candidate: Candidate) -> Refusal | None:
 
 def _addressee(scene: Scene, candidate: Candidate) -> Refusal | None:
     action, is_session = candidate.action, candidate.holder == SESSION
+    if candidate.about is not None and candidate.about != candidate.holder:
+        return Refusal(Stage.ADDRESSEE, "about_somebody_else", {"role": candidate.role.value})
     if is_session and action.audience is Audience.SUBJECT:
         return Refusal(Stage.ADDRESSEE, "nobody_known", {"role": candidate.role.value})
     if is_session and action.kind is Kind.MARKETING and not scene.unit.contextual_offers:
         return Refusal(Stage.ADDRESSEE, "contextual_offers_off", {"unit": scene.unit.id})
     if not candidate.treatment.personal or candidate.treatment.private:
         return None
+    if context.is_alone(scene.memory, scene.unit, candidate.holder):
+        return None
     occupants = context.occupants(scene.memory, scene.unit.id)
     others = len(context.subjects_at(scene.memory, scene.unit.id) - {candidate.holder})
-    # A car whose seats say nothing may hold anybody; a kiosk has no seats.
-    alone = occupants == 1 or (occupants < 1 and scene.unit.kind is not UnitKind.CAR)
-    if not alone or others:
-        return Refusal(Stage.ADDRESSEE, "not_alone", {"occupants": occupants, "others_known": others})
-    return None
+    return Refusal(Stage.ADDRESSEE, "not_alone", {"occupants": occupants, "others_known": others})
 
 
 def _consent(scene: Scene, candidate: Candidate) -> Refusal | None:
@@ -132,7 +137,7 @@ def _contact_policy(scene: Scene, candidate: Candidate) -> Refusal | None:
     action, memory, unit, holder = candidate.action, scene.memory, scene.unit.id, candidate.holder
     if action.kind is Kind.MARKETING and caps.refused_for_good(memory, holder, unit, action.id):
         return Refusal(Stage.CONTACT_POLICY, "never_again")
-    if (holder, action.id) in scene.awaited:
+    if action.kind is Kind.MARKETING and (holder, action.id) in scene.awaited:
         return Refusal(Stage.CONTACT_POLICY, "already_accepted")
     taken = scene.taken.get(candidate.treatment.placement)
     if taken is not None and taken <= RANK[action.kind]:

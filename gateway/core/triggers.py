@@ -19,10 +19,11 @@ _WINDOW = "window"
 
 
 class Match(NamedTuple):
-    """An action whose trigger matched; `trigger` says which, for people."""
+    """An action whose trigger matched; `trigger` says which, for people; `about` whose doing it was, if anybody's."""
 
     action: Action
     trigger: str
+    about: str | None = None
 
 
 def match(memory: Memory, agenda: Agenda, release: Release, moment: Moment) -> list[Match]:
@@ -37,11 +38,11 @@ def match(memory: Memory, agenda: Agenda, release: Release, moment: Moment) -> l
         if (waiting.action.id, waiting.trigger) in moved or not _fits(waiting.pattern.steps[waiting.step], moment):
             continue
         if len(waiting.pattern.steps) == 1:
-            matches.append(Match(waiting.action, waiting.described))
+            matches.append(Match(waiting.action, waiting.described, getattr(moment, "holder", None)))
         elif _advance(memory, agenda, waiting, moment):
             moved.add((waiting.action.id, waiting.trigger))
             if waiting.step == len(waiting.pattern.steps) - 1:
-                matches.append(Match(waiting.action, waiting.described))
+                matches.append(Match(waiting.action, waiting.described, getattr(moment, "holder", None)))
     return matches
 
 

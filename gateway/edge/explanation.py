@@ -32,6 +32,7 @@ _WORDS: Mapping[str, str] = MappingProxyType(
         "ended": "its campaign has ended",
         "no_placement": "the unit has no place to show it",
         "nobody_known": "it is for somebody known, and nobody is known as {role}",
+        "about_somebody_else": "what led to it was done by somebody else than the {role}",
         "contextual_offers_off": "the owner of the unit shows no marketing to unknown people",
         "not_alone": "it is personal and not for others to read (occupants: {occupants}, others known: {others_known})",
         "no_consent": "no valid consent to {purpose}",

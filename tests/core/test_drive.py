@@ -9,6 +9,7 @@ from gateway.core.drive import (
     PARK_LOCK,
     PARKED_LIMIT_MS,
     PARKING_BRAKE,
+    REORDERED_MS,
     SPEED,
     Drive,
     Driving,
@@ -21,7 +22,7 @@ from gateway.core.events import Scalar
 UNKNOWN = Drive()
 PARKED = Drive(Driving.PARKED, 10, frozenset({GEAR}), moving=False)
 DRIVING = Drive(Driving.DRIVING, 10, frozenset(), moving=True)
-HALF_ON = Drive(Driving.DRIVING, 10, frozenset({PARKING_BRAKE}), moving=True)
+HALF_ON = Drive(Driving.DRIVING, 10, frozenset({PARKING_BRAKE}), frozenset({PARKING_BRAKE}), moving=True)
 
 
 def after(drive: Drive, *reports: Mapping[str, Scalar]) -> Driving:
@@ -42,7 +43,7 @@ def after(drive: Drive, *reports: Mapping[str, Scalar]) -> Driving:
     ],
 )
 def test_each_piece_of_evidence_alone_means_parked(path: str, value: Scalar) -> None:
-    assert advance(UNKNOWN, {path: value}, 20) == Drive(Driving.PARKED, 20, frozenset({path}), moving=False)
+    assert advance(UNKNOWN, {path: value}, 20) == Drive(Driving.PARKED, 20, frozenset({path}), heard=20)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_each_piece_of_evidence_alone_means_parked(path: str, value: Scalar) -> 
     ],
 )
 def test_anything_else_is_no_evidence(path: str, value: Scalar) -> None:
-    assert advance(UNKNOWN, {path: value}, 20) == Drive(Driving.DRIVING, 20)
+    assert advance(UNKNOWN, {path: value}, 20) == Drive(Driving.DRIVING, 20, heard=20)
 
 
 @pytest.mark.parametrize("path", [PARK_LOCK, PARKING_BRAKE])
@@ -105,8 +106,30 @@ def test_evidence_that_is_repeated_keeps_a_unit_parked(path: str) -> None:
     assert advance(parked, {path: value}, 20) == parked
 
 
-def test_old_evidence_counts_again_once_the_unit_stands() -> None:
-    assert after(HALF_ON, {SPEED: 0.0}) is Driving.PARKED
+def test_evidence_that_motion_has_spent_does_not_make_the_next_red_light_a_car_park() -> None:
+    off, drive, stand = {LOW_VOLTAGE: "OFF"}, {SPEED: 50.0}, {SPEED: 0.0}
+    assert after(HALF_ON, stand) is Driving.DRIVING
+    assert after(UNKNOWN, off, drive, stand) is Driving.DRIVING
+    assert after(UNKNOWN, off, drive, stand, off) is Driving.DRIVING
+    assert after(UNKNOWN, off, drive, stand, {LOW_VOLTAGE: "ON"}, off) is Driving.PARKED
+
+
+def test_evidence_that_is_no_news_parks_nobody() -> None:
+    stale = advance(DRIVING, {LOW_VOLTAGE: "OFF"}, 20, fresh=False)
+    assert stale.state is Driving.DRIVING
+    switched_on = advance(PARKED, {GEAR: 127}, 9_000, ts=8_000)
+    assert advance(switched_on, {GEAR: 126}, 9_001, ts=8_000 - REORDERED_MS - 1).state is Driving.DRIVING
+    assert advance(switched_on, {GEAR: 126}, 9_001, ts=8_000 - REORDERED_MS).state is Driving.PARKED
+
+
+def test_evidence_against_parking_counts_however_old() -> None:
+    assert advance(PARKED, {GEAR: 127}, 20, ts=1, fresh=False).state is Driving.DRIVING
+
+
+def test_a_lost_unit_keeps_in_mind_how_new_its_last_word_was() -> None:
+    lost = lose(advance(PARKED, {GEAR: 127}, 9_000, ts=8_000), 9_500)
+    assert lost == Drive(Driving.UNKNOWN, 9_500, heard=8_000)
+    assert advance(lost, {GEAR: 126}, 9_900, ts=5_999).state is Driving.DRIVING
 
 
 def test_one_contrary_signal_leaves_the_rest_of_the_evidence() -> None:
@@ -117,7 +140,7 @@ def test_one_contrary_signal_leaves_the_rest_of_the_evidence() -> None:
 
 def test_evidence_and_its_contrary_in_one_message_are_both_heard() -> None:
     drive = advance(PARKED, {GEAR: 0, LOW_VOLTAGE: "OFF", PARK_LOCK: False}, 20)
-    assert drive == Drive(Driving.PARKED, 10, frozenset({LOW_VOLTAGE}), moving=False)
+    assert drive == Drive(Driving.PARKED, 10, frozenset({LOW_VOLTAGE}), heard=20)
 
 
 def test_since_is_when_the_state_began_not_when_it_was_last_heard() -> None:
@@ -186,7 +209,11 @@ def test_a_unit_never_heard_of_is_unknown() -> None:
 
 def test_evidence_is_written_in_one_order() -> None:
     drive = Drive(Driving.PARKED, 10, frozenset(EVIDENCE))
-    assert drive.to_json() == {"state": "parked", "since": 10, "evidence": sorted(EVIDENCE), "moving": False}
+    assert drive.to_json() == {"state": "parked", "since": 10, "evidence": sorted(EVIDENCE)} | {
+        "spent": [],
+        "moving": False,
+        "heard": 0,
+    }
 
 
 def test_the_latch_holds_for_half_a_day() -> None:

@@ -86,7 +86,7 @@ def played(engine: Engine, journal: Journal) -> list[Effect]:
 
 def test_what_is_redeemed_at_the_till_opens_the_window_in_the_car() -> None:
     effects = played(Engine(RELEASE, epoch=EPOCH, scorer=FixedScorer()), a_stop())
-    assert OfferRedeemed(CAR, T0 + 100_000, "o.car-1.e1.1", "pastry", "till-1") in moments_in(effects)
+    assert OfferRedeemed(CAR, T0 + 100_000, "o.car-1.e1.1", "pastry", "till-1", "s.anna") in moments_in(effects)
     assert [(decision.chosen, decision.moments) for decision in decisions_in(effects)] == [
         ("pastry", ("Parked",)),
         ("tyres", ("OfferRedeemed",)),

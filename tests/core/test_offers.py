@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -7,7 +8,7 @@ from gateway.core.campaign import Cap, Kind, Placement, Rank
 from gateway.core.effects import Offer, OfferWithdrawn, OutcomeRecorded
 from gateway.core.events import SESSION, Outcome, OutcomeReported
 from gateway.core.moments import Moment, OfferAccepted, OfferRedeemed
-from gateway.core.offers import AHEAD, MADE, OPEN, WITHDRAWN
+from gateway.core.offers import AHEAD, KEEP_MS, MADE, OPEN, WITHDRAWN
 from gateway.core.state import Memory, Scope, StateKey
 from gateway.core.timers import Agenda, TimerKey
 from gateway.testing.engines import CAR, an_action
@@ -18,6 +19,9 @@ PASTRY = replace(an_action("pastry"), cap=Cap(count=1, within_s=3600), redeem_wi
 TIMER = TimerKey("offer", "o.car-1.e1.1")
 NOW = T0 + 1_000
 ENDED = {Outcome.REDEEMED, Outcome.DECLINED, Outcome.DISMISSED, Outcome.NEVER_AGAIN, Outcome.EXPIRED}
+
+
+SHOWN = {Outcome.PRESENTED, Outcome.SEEN, Outcome.ACCEPTED, Outcome.DECLINED, Outcome.DISMISSED}
 
 
 class Shop:
@@ -45,6 +49,10 @@ class Shop:
 
     def withdrawn(self) -> list[str]:
         return [each.offer for each in offers.withdraw(self.memory, NOW, "drove_off", lambda _: True)]
+
+    def record(self, offer: str = TIMER.owner) -> dict[str, Any]:
+        (record,) = [each for name in ("live", "ended") if (each := self.memory.get(Scope.OFFER, CAR, name, offer))]
+        return dict(record)
 
     def used(self, holder: str = ANNA) -> int:
         return caps.used(self.memory, holder, CAR, PASTRY, NOW)
@@ -86,8 +94,9 @@ def test_an_offer_closes_at_its_expiry() -> None:
 def test_an_outcome_moves_an_offer_one_way_or_not_at_all(state: str, outcome: Outcome) -> None:
     shop = in_state(state)
     before = shop.memory.entries()
+    shown_after_all = state in {WITHDRAWN, Outcome.EXPIRED} and not shop.record()["presented"]
     answer = shop.told(outcome)
-    if outcome in AHEAD[state]:
+    if outcome in AHEAD[state] or (shown_after_all and outcome in SHOWN):
         assert not isinstance(answer, str)
         assert answer[0] == OutcomeRecorded("r1", TIMER.owner, CAR, NOW, outcome, "why")
         assert shop.told(outcome) == "outcome_not_ahead"
@@ -128,7 +137,7 @@ def test_a_till_redeems_what_the_car_offered() -> None:
     answer = Shop().told(Outcome.REDEEMED, unit="till-1")
     assert answer == (
         OutcomeRecorded("r1", TIMER.owner, "till-1", NOW, Outcome.REDEEMED, "why"),
-        [OfferRedeemed(CAR, NOW, TIMER.owner, "pastry", "till-1")],
+        [OfferRedeemed(CAR, NOW, TIMER.owner, "pastry", "till-1", ANNA)],
     )
 
 
@@ -140,8 +149,9 @@ def test_an_accepted_offer_waits_for_its_redemption_from_then_on() -> None:
 
 
 def test_only_accepting_and_redeeming_are_noticed() -> None:
-    assert Shop().moments(Outcome.ACCEPTED) == [OfferAccepted(CAR, NOW, TIMER.owner, "pastry")]
-    assert Shop().moments(Outcome.ACCEPTED, Outcome.REDEEMED) == [OfferRedeemed(CAR, NOW, TIMER.owner, "pastry", CAR)]
+    assert Shop().moments(Outcome.ACCEPTED) == [OfferAccepted(CAR, NOW, TIMER.owner, "pastry", ANNA)]
+    redeemed = OfferRedeemed(CAR, NOW, TIMER.owner, "pastry", CAR, ANNA)
+    assert Shop().moments(Outcome.ACCEPTED, Outcome.REDEEMED) == [redeemed]
     for outcome in set(Outcome) - {Outcome.ACCEPTED, Outcome.REDEEMED}:
         assert Shop().moments(outcome) == []
 
@@ -154,7 +164,8 @@ def test_what_one_person_did_opens_nothing_for_the_next(outcome: Outcome) -> Non
 
 
 def test_what_a_session_did_is_noticed_until_it_ends() -> None:
-    assert Shop(a_session_offer()).moments(Outcome.ACCEPTED) == [OfferAccepted(CAR, NOW, TIMER.owner, "pastry")]
+    accepted = OfferAccepted(CAR, NOW, TIMER.owner, "pastry", SESSION)
+    assert Shop(a_session_offer()).moments(Outcome.ACCEPTED) == [accepted]
     ended = Shop(a_session_offer())
     offers.orphan(ended.memory, CAR)
     assert ended.moments(Outcome.ACCEPTED) == []
@@ -203,22 +214,43 @@ def test_never_again_of_a_session_that_ended_binds_nobody() -> None:
 @pytest.mark.parametrize("state", [MADE, Outcome.PRESENTED, Outcome.SEEN, Outcome.ACCEPTED])
 def test_an_offer_that_nobody_ended_expires(state: str) -> None:
     shop = in_state(state)
-    expired = offers.close(shop.memory, TIMER.owner, NOW)
+    expired = offers.close(shop.memory, shop.agenda, TIMER.owner, NOW)
     assert expired == OutcomeRecorded("", TIMER.owner, CAR, NOW, Outcome.EXPIRED, "")
-    assert shop.memory.owners(Scope.OFFER) == []
+    assert shop.record()["state"] == Outcome.EXPIRED
+    assert offers.timers(shop.memory) == [(TIMER, NOW + KEEP_MS)]
 
 
 @pytest.mark.parametrize("state", [WITHDRAWN, *sorted(ENDED)])
 def test_an_offer_that_ended_is_let_go_without_a_word(state: str) -> None:
     shop = in_state(state)
-    assert offers.close(shop.memory, TIMER.owner, NOW) is None
+    assert offers.close(shop.memory, shop.agenda, TIMER.owner, NOW) is None
+    assert shop.told(Outcome.NEVER_AGAIN) != "unknown_offer"
+    assert offers.close(shop.memory, shop.agenda, TIMER.owner, NOW + KEEP_MS) is None
     assert shop.told(Outcome.NEVER_AGAIN) == "unknown_offer"
+
+
+@pytest.mark.parametrize("outcome", sorted(SHOWN))
+def test_what_was_shown_after_all_counts_for_the_cap_again(outcome: Outcome) -> None:
+    shop = Shop()
+    shop.withdrawn()
+    assert shop.used() == 0
+    assert shop.told(outcome) == (OutcomeRecorded("r1", TIMER.owner, CAR, NOW, outcome, "why"), [])
+    assert shop.used() == 1
+    assert shop.told(outcome) == "outcome_not_ahead"
+
+
+def test_what_an_ended_session_was_shown_counts_for_nobody() -> None:
+    shop = Shop(a_session_offer())
+    shop.withdrawn()
+    offers.orphan(shop.memory, CAR)
+    shop.told(Outcome.PRESENTED)
+    assert shop.used(SESSION) == 0
 
 
 @pytest.mark.parametrize(("state", "used"), [(MADE, 0), (Outcome.PRESENTED, 1), (Outcome.ACCEPTED, 1)])
 def test_an_expiry_gives_the_cap_back_only_if_nobody_was_shown_the_offer(state: str, used: int) -> None:
     shop = in_state(state)
-    offers.close(shop.memory, TIMER.owner, NOW)
+    offers.close(shop.memory, shop.agenda, TIMER.owner, NOW)
     assert shop.used() == used
 
 
@@ -250,7 +282,7 @@ def test_only_the_offers_of_the_session_at_the_unit_are_orphaned() -> None:
     for offer in (session, subject, elsewhere):
         shop.told(Outcome.ACCEPTED, offer=offer.id, unit=offer.unit)
     assert offers.awaited(shop.memory, CAR) == {(ANNA, "pastry")}
-    assert offers.awaited(shop.memory, "car-2") == {(SESSION, "pastry")}
+    assert offers.awaited(shop.memory, "car-2") == {(ANNA, "pastry"), (SESSION, "pastry")}
 
 
 @pytest.mark.parametrize("state", list(AHEAD))
@@ -283,8 +315,11 @@ def test_an_accepted_offer_is_awaited_until_it_is_redeemed(state: str) -> None:
     assert offers.awaited(in_state(state).memory, CAR) == awaited
 
 
-def test_what_is_awaited_is_so_at_its_unit_only() -> None:
-    assert offers.awaited(in_state(Outcome.ACCEPTED).memory, "car-2") == set()
+def test_what_a_subject_awaits_is_so_at_every_unit_and_a_sessions_at_its_own() -> None:
+    assert offers.awaited(in_state(Outcome.ACCEPTED).memory, "car-2") == {(ANNA, "pastry")}
+    session = Shop(a_session_offer())
+    session.told(Outcome.ACCEPTED)
+    assert offers.awaited(session.memory, "car-2") == set()
 
 
 def test_what_an_ended_session_accepted_is_awaited_of_nobody() -> None:

@@ -82,7 +82,11 @@ class Car:
     def offers(self, number: int = 1, placement: Placement = Placement.DRIVER_SCREEN, unit: str = CAR) -> str:
         offer = replace(make_offer(number), placement=placement, unit=unit)
         offers.make(
-            self.memory, self.agenda, offer, an_action("pastry"), parked_only=offer.placement is Placement.DRIVER_SCREEN
+            self.memory,
+            self.agenda,
+            offer,
+            an_action("pastry"),
+            offers.Standing(parked_only=offer.placement is Placement.DRIVER_SCREEN),
         )
         return offer.id
 

@@ -63,7 +63,11 @@ class Car:
     def offers(self, number: int = 1, *, holder: str = ANNA, unit: str = CAR) -> str:
         offer = replace(make_offer(number), holder=holder, unit=unit)
         offers.make(
-            self.memory, self.agenda, offer, an_action("pastry"), parked_only=offer.placement is Placement.DRIVER_SCREEN
+            self.memory,
+            self.agenda,
+            offer,
+            an_action("pastry"),
+            offers.Standing(parked_only=offer.placement is Placement.DRIVER_SCREEN),
         )
         return offer.id
 
@@ -287,7 +291,7 @@ def test_an_outcome_is_recorded_and_noticed() -> None:
     car = Car()
     car.hears(identified(ANNA))
     offer = car.offers()
-    assert car.hears(outcome(offer, Outcome.ACCEPTED)) == [OfferAccepted(CAR, T0, offer, "pastry")]
+    assert car.hears(outcome(offer, Outcome.ACCEPTED)) == [OfferAccepted(CAR, T0, offer, "pastry", ANNA)]
     assert car.effects == [OutcomeRecorded("r.accepted.1700000000000", offer, CAR, T0, Outcome.ACCEPTED, "")]
 
 
