@@ -76,6 +76,9 @@ class Ingest:
             self.dead_letter(topic, payload, refused.reason, now)
             return None
         self._count(received)
+        if received.refused is not None:
+            self._metrics.count_dead_letter(received.refused.reason)
+            self.dead_letter(topic, payload, received.refused.reason, now)
         receipts = () if receipt is None else (receipt,)
         return Message(received.unit, received.events, topic, payload, receipts, _consents_of(received))
 

@@ -194,12 +194,14 @@ class JournalWriter:
 def create_journal(path: Path, header: HeaderLine, *, flush_lines: bool = False) -> JournalWriter:
     """Return a writer of a new journal, compressed if its name ends in `.gz`.
 
-    The same lines give the same bytes: no time of day is written into the compression.
+    Only its owner may read it: it tells who was where. The same lines give the same bytes: no time of day is written
+    into the compression.
 
     Raises:
         FileExistsError: There is a file already; no journal is overwritten.
     """
     stream = gzip.GzipFile(path, "xb", mtime=0) if path.suffix == ".gz" else path.open("xb")
+    path.chmod(0o600)
     return JournalWriter(stream, header, flush_lines=flush_lines)
 
 

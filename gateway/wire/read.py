@@ -66,6 +66,7 @@ class Received(NamedTuple):
         unknown_fields: How many fields are not known here.
         unknown_signals: How many signal paths are not listened to.
         withheld: How many signals held a coordinate or a name and went no further.
+        refused: What is wrong with a part of it that was left out; the rest counts.
     """
 
     channel: Channel
@@ -76,6 +77,7 @@ class Received(NamedTuple):
     unknown_fields: int = 0
     unknown_signals: int = 0
     withheld: int = 0
+    refused: InvalidInput | None = None
 
 
 def read(topic: str, payload: bytes, received: Instant, *, credential_key: bytes, retained: bool = False) -> Received:
@@ -147,8 +149,11 @@ def _read_telemetry(unit: str, payload: bytes, *, retained: bool) -> Received:
     if retained:
         raise InvalidInput(Reason.RETAINED, "retained telemetry is never live")
     telemetry, unknown_fields = _validated(Telemetry, payload)
-    events, unknown_signals, withheld = translate(unit, telemetry)
-    return Received(Channel.TELEMETRY, unit, telemetry.id, events, telemetry, unknown_fields, unknown_signals, withheld)
+    said = translate(unit, telemetry)
+    if said.refused is not None and not said.events:
+        raise said.refused
+    received = Received(Channel.TELEMETRY, unit, telemetry.id, said.events, telemetry, unknown_fields)
+    return received._replace(unknown_signals=said.unknown_signals, withheld=said.withheld, refused=said.refused)
 
 
 def _read_identity(unit: str, payload: bytes, _received: Instant, credential_key: bytes) -> Received:

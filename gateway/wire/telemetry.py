@@ -31,11 +31,13 @@ class Translated(NamedTuple):
     Attributes:
         unknown_signals: How many paths are not listened to.
         withheld: How many signals hold a coordinate or a name, and no event does.
+        refused: What is wrong with the first signal or position that is; all others count the same.
     """
 
     events: tuple[Event, ...]
     unknown_signals: int
     withheld: int
+    refused: InvalidInput | None = None
 
 
 def translate(unit: str, telemetry: Telemetry) -> Translated:
@@ -43,14 +45,13 @@ def translate(unit: str, telemetry: Telemetry) -> Translated:
 
     A flag of an older VSS gives way to its successor where a message holds both.
 
-    Raises:
-        InvalidInput: `bad_value`: a known path with a value that is not one of its own, or half a position;
-            `invalid_position`.
+    What is odd is left out and told of in `refused`: one broken sensor must not hide that the car drives.
     """
     signals: dict[str, Scalar] = {}
     located: dict[str, Scalar] = {}
     superseded: dict[str, Scalar] = {}
     unknown = withheld = 0
+    refused: InvalidInput | None = None
     for path, raw in telemetry.signals.items():
         heard = _HEARD.get(path)
         if heard is None:
@@ -62,7 +63,8 @@ def translate(unit: str, telemetry: Telemetry) -> Translated:
             continue
         value = check(raw)
         if value is None:
-            raise InvalidInput(Reason.BAD_VALUE, _expectation(path))
+            refused = refused or InvalidInput(Reason.BAD_VALUE, _expectation(path))
+            continue
         if use is _POSITION:
             located[path] = value
         elif successor is not None:
@@ -71,12 +73,16 @@ def translate(unit: str, telemetry: Telemetry) -> Translated:
             signals[path] = value
     if superseded:
         signals = superseded | signals
-    position = _position(unit, telemetry.ts_ms, located, signals.get(vss.SPEED)) if located else None
+    position = None
+    try:
+        position = _position(unit, telemetry.ts_ms, located, signals.get(vss.SPEED)) if located else None
+    except InvalidInput as error:
+        refused = refused or error
     if position is None:
         events: tuple[Event, ...] = (SignalsReported(unit, telemetry.ts_ms, signals),) if signals else ()
-        return Translated(events, unknown, withheld + len(located))
+        return Translated(events, unknown, withheld + len(located), refused)
     events = (position, SignalsReported(unit, telemetry.ts_ms, signals)) if signals else (position,)
-    return Translated(events, unknown, withheld)
+    return Translated(events, unknown, withheld, refused)
 
 
 def _position(unit: str, ts: Instant, located: dict[str, Scalar], speed_kmh: Scalar | None) -> PositionReported | None:

@@ -1,4 +1,4 @@
-"""Invariants of the whole engine over random journals. Reduced counts here; `make soak` runs the full figures."""
+"""Invariants of the whole engine over random journals."""
 
 import json
 from collections.abc import Iterable
@@ -149,17 +149,18 @@ def test_nothing_on_the_drivers_screen_unless_parked(journal: Journal, agreed: b
 
 
 class ParkedByHand:
-    """The rule of section 5, followed signal by signal."""
+    """The rule of section 5, followed signal by signal; of stale evidence it is more generous than the engine."""
 
     def __init__(self) -> None:
         self.evidence: dict[str, bool] = {}
+        self.spent: set[str] = set()
         self.newest: dict[str, Instant] = {}
         self.moving = False
         self.since: Instant | None = None
 
     @property
     def is_parked(self) -> bool:
-        return any(self.evidence.values()) and not self.moving
+        return any(on and path not in self.spent for path, on in self.evidence.items()) and not self.moving
 
     def lapse(self, now: Instant) -> None:
         if self.is_parked and self.since is not None and now >= self.since + PARKED_LIMIT_MS:
@@ -170,7 +171,7 @@ class ParkedByHand:
 
     def after(self, event: Event, now: Instant) -> bool:
         later = ParkedByHand()
-        later.evidence, later.newest = dict(self.evidence), dict(self.newest)
+        later.evidence, later.spent, later.newest = dict(self.evidence), set(self.spent), dict(self.newest)
         later.moving, later.since = self.moving, self.since
         later.hear(event, now)
         return later.is_parked
@@ -178,7 +179,7 @@ class ParkedByHand:
     def hear(self, event: Event, now: Instant) -> None:
         was = self.is_parked
         if isinstance(event, UnitLost):
-            self.evidence, self.newest, self.moving = {}, {}, False
+            self.evidence, self.spent, self.newest, self.moving = {}, set(), {}, False
         elif isinstance(event, SignalsReported):
             signals = {p: v for p, v in event.signals.items() if event.ts >= self.newest.get(p, 0)}
             self.newest.update(dict.fromkeys(signals, event.ts))
@@ -187,9 +188,12 @@ class ParkedByHand:
                     parks = _parks(path, signals[path])
                     if parks and not self.evidence.get(path):
                         self.moving = False
+                    if not parks:
+                        self.spent.discard(path)
                     self.evidence[path] = parks
             if SPEED in signals:
                 self.moving = float(signals[SPEED]) >= MOVING_KMH
+                self.spent |= {path for path, on in self.evidence.items() if on and self.moving}
         if self.is_parked and not was:
             self.since = now
 

@@ -3,7 +3,7 @@
 Everything here is written from the rules as they are documented, and from nothing else:
 
 - a fix is *late* when it is not newer than the last one that counted;
-- it is a *jump* when it is more than `100 m + 90 m/s * elapsed` from the last one that counted, unless a jump is
+- it is a *jump* when it is more than `30 m + 90 m/s * elapsed` from the last one that counted, unless a jump is
   pending, this fix is newer than it, and can be reached from it by the same measure; a jump that is not confirmed so
   is the pending one from then on, and a fix that counts ends it;
 - a circle is *entered* by a fix at most its radius from its centre, and *left* by one more than 30 m beyond its edge;

@@ -383,3 +383,9 @@ def test_a_number_that_json_has_not_is_never_written() -> None:
 
 def test_every_line_is_json_on_its_own() -> None:
     assert all(isinstance(json.loads(line), dict) for line in ENCODED)
+
+
+@pytest.mark.parametrize("name", ["j.jsonl", "j.jsonl.gz"])
+def test_only_its_owner_may_read_a_journal(tmp_path: Path, name: str) -> None:
+    create_journal(tmp_path / name, HeaderLine(Level.RAW, "g", "e", "r")).close()
+    assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
