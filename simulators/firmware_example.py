@@ -48,10 +48,10 @@ class Firmware:
         self.signals: dict[str, object] = {}  # what the bus said last, but for the routine
         self.people: dict[str, str | None] = {}  # who is there, by role; None: left
         self.screen: dict[str, dict[str, Any]] = {}  # the offers on it, by id
-        self.known: set[str] = set()  # the offers that ever came: one may come twice
+        self.known: dict[str, int] = {}  # until when each offer is good that has come: one may come twice
         self.in_flight: dict[int, str] = {}  # what the broker has not confirmed, by packet number
         memory.executescript(TABLES)
-        client.on_connect = lambda *_: self.inputs.put(self.restate)
+        client.on_connect = lambda _client, _data, _flags, code, _more: self.inputs.put(partial(self.restate, code))
         client.on_message = lambda _client, _data, message: self.inputs.put(partial(self.take_offer, message.payload))
         client.on_publish = lambda _client, _data, mid, code, _more: self.inputs.put(partial(self.forget, mid, code))
 
@@ -77,8 +77,11 @@ class Firmware:
         """Serve no longer."""
         self.running = False
 
-    def restate(self) -> None:
+    def restate(self, code: ReasonCode) -> None:
         """Connected: say anew, as of now, all that our last will has put in doubt."""
+        if code.is_failure:
+            tell(f"not let in: {code}")  # and tried again, for access is mended while we run
+            return
         tell("connected")
         self.client.subscribe(f"wayside/v1/{self.unit}/offers", qos=1)
         self.publish("status", stamped(state="born"))
@@ -140,9 +143,11 @@ class Firmware:
         if offer.get("withdrawn"):
             self.hide(offer["id"], offer["reason"])
         elif offer["id"] not in self.known and offer["expires_ms"] > now_ms():
-            self.known.add(offer["id"])
+            self.known = {id_: end for id_, end in self.known.items() if end > now_ms()}
+            self.known[offer["id"]] = offer["expires_ms"]
             self.screen[offer["id"]] = offer
-            tell(f"offer {offer['id']} on {offer['placement']}: {offer['title']}. {offer['body']}")
+            words = f"{offer['title']}. {offer['body']} {offer['call_to_action']}"
+            tell(f"offer {offer['id']} on {offer['placement']}: {words.rstrip()}")
             self.keep("outcomes", offer_id=offer["id"], outcome="presented")
 
     def hide(self, offer: str, reason: str) -> None:

@@ -290,8 +290,11 @@ def test_an_operator_hears_who_is_there_and_what_was_refused_and_no_telemetry(
         Peer(broker, "gateway-1", certificates) as gateway,
         Peer(broker, "car-1", certificates) as car,
     ):
+        operator.subscribe("$SYS/broker/version")
+        assert operator.next()[0] == "$SYS/broker/version"
         operator.subscribe("wayside/#")
         assert operator.next() == ("wayside/v1/gateway-1/status", b"born")
         assert car.publish("wayside/v1/car-1/telemetry") == TAKEN
+        assert gateway.publish("wayside/v1/car-1/offers") == TAKEN
         assert gateway.publish("wayside/v1/gateway-1/deadletter", b"refused") == TAKEN
         assert operator.next() == ("wayside/v1/gateway-1/deadletter", b"refused")

@@ -3,9 +3,10 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 import pytest
 
@@ -98,26 +99,39 @@ def beside_it(configure: Callable[[str], Path], broker: Broker, tmp_path: Path) 
     return configure(f'port = {broker.port}\nusername = "gateway-1"\npassword_file = "password"\n')
 
 
+@contextmanager
+def _firmware(port: int, memory: Path, *options: str) -> Iterator[tuple[IO[str], IO[str]]]:
+    """Run the example as `car-1`; yield what it reads and what it shows. It has to end in an orderly way."""
+    command = [sys.executable, "-m", "simulators.firmware_example", "--unit", "car-1", "--port", str(port)]
+    command += ["--memory", str(memory), *options]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+        patience = threading.Timer(PATIENCE_S, process.kill)
+        patience.start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield process.stdin, process.stdout
+        process.stdin.close()
+        assert process.wait() == 0
+        patience.cancel()
+
+
 @pytest.mark.parametrize("way", ["over_tls", "beside_it"])
 def test_telemetry_goes_in_and_an_offer_comes_out(
     way: str, request: pytest.FixtureRequest, broker: Broker, certificates: Path
 ) -> None:
     config: Path = request.getfixturevalue(way)
-    command = [sys.executable, "-m", "simulators.firmware_example", "--unit", "car-1", "--port", str(broker.tls_port)]
-    command += ["--certificates", str(certificates), "--memory", str(config.parent / "memory")]
+    options = ["--certificates", str(certificates)]
     with (
         GatewayProcess(config) as gateway,
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as firmware,
+        _firmware(broker.tls_port, config.parent / "memory", *options) as (bus, screen),
     ):
-        patience = threading.Timer(PATIENCE_S, firmware.kill)
-        patience.start()
         assert gateway.await_event("connected")["mqtt"] == "5"
-        assert firmware.stdin is not None
-        assert firmware.stdout is not None
-        firmware.stdin.write(f"{LOW_PRESSURE}=true\n")
-        firmware.stdin.flush()
-        assert any("Tyre pressure is low" in line for line in firmware.stdout)
-        firmware.stdin.close()
-        assert firmware.wait() == 0
-        patience.cancel()
+        bus.write(f"{LOW_PRESSURE}=true\n")
+        assert any("Tyre pressure is low" in line for line in screen)
         assert gateway.terminate() == 0
+
+
+def test_a_unit_that_is_not_let_in_says_so_and_tries_again(broker: Broker, tmp_path: Path) -> None:
+    with _firmware(broker.port, tmp_path / "memory") as (_, screen):
+        refusal = "not let in: Not authorized\n"
+        assert [screen.readline(), screen.readline()] == [refusal, refusal]
