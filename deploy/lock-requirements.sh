@@ -15,5 +15,5 @@ lock() {
 
 # The build backend is locked wherever the project itself is installed from its tree.
 lock dev --extra dev --build-deps-for editable
-lock demo --extra edge --extra sim --build-deps-for editable --constraint requirements/dev.txt
+lock demo --extra edge --extra fences --extra sim --build-deps-for editable --constraint requirements/dev.txt
 lock edge --extra edge --constraint requirements/dev.txt
