@@ -125,7 +125,8 @@ async def test_a_withdrawal_is_owed_instead_of_its_offer_until_it_was_sent(
     ledger_path: Path, open_ledger: OPEN
 ) -> None:
     withdrawn = OfferWithdrawn("o.car-1.e1.1", "car-1", T0 + 5, "drove_off")
-    await _record(ledger_path, OfferMade(make_offer()), withdrawn)
+    await _record(ledger_path, OfferMade(make_offer()))
+    await _record(ledger_path, withdrawn)
     ledger = open_ledger()
 
     assert ledger.owed_offers(T0, 10) == []
@@ -135,6 +136,24 @@ async def test_a_withdrawal_is_owed_instead_of_its_offer_until_it_was_sent(
     await _write(ledger_path, withdrawal_sent("o.car-1.e1.1", T0))
 
     assert ledger.owed_withdrawals(T0, 10) == []
+
+
+async def test_an_offer_that_is_withdrawn_as_it_is_made_is_never_published(
+    ledger_path: Path, open_ledger: OPEN
+) -> None:
+    withdrawn = OfferWithdrawn("o.car-1.e1.1", "car-1", T0, "drove_off")
+    await _record(ledger_path, OfferMade(make_offer()), withdrawn)
+    ledger = open_ledger()
+
+    assert ledger.owed_offers(T0, 10) == []
+    assert ledger.owed_withdrawals(T0, 10) == []
+
+
+async def test_the_whole_state_holds_those_who_are_absent_too(ledger_path: Path, open_ledger: OPEN) -> None:
+    gone = StateKey(Scope.SUBJECT, "s.gone", "fact", "visits")
+    await _record(ledger_path, StateChanged(gone, 4), StateChanged(DRIVE, {}))
+
+    assert open_ledger().whole_state() == {gone: 4, DRIVE: {}}
 
 
 async def test_a_decision_is_read_back_whole(ledger_path: Path) -> None:

@@ -26,14 +26,21 @@ def test_what_is_written_no_longer_follows_the_engine() -> None:
 
 def test_what_may_follow_the_commit_goes_with_the_transaction() -> None:
     offer = make_offer()
-    withdrawn = OfferWithdrawn(offer.id, "car-1", T0, "drove_off")
+    withdrawn = OfferWithdrawn("o.car-1.e1.9", "car-1", T0, "drove_off")
     transaction = transaction_of(DecisionRecorded(make_decision()), OfferMade(offer), withdrawn)
 
     assert transaction.decisions == (make_decision(),)
     assert transaction.owed == (
         OwedOffer(offer.id, "car-1", offer.id.encode(), offer.expires),
-        OwedWithdrawal(offer.id, "car-1", "drove_off", None),
+        OwedWithdrawal("o.car-1.e1.9", "car-1", "drove_off", None),
     )
+
+
+def test_an_offer_that_is_withdrawn_as_it_is_made_is_not_owed() -> None:
+    offer = make_offer()
+    transaction = transaction_of(OfferMade(offer), OfferWithdrawn(offer.id, "car-1", T0, "drove_off"))
+
+    assert transaction.owed == ()
 
 
 def test_a_transaction_of_nothing_durable_is_no_sample() -> None:

@@ -19,7 +19,8 @@ from gateway.core.events import Outcome
 from gateway.core.state import Scope, StateKey
 from gateway.core.units import Instant
 from gateway.edge.store.rows import decision_from
-from gateway.edge.store.schema import connect_reader, decode
+from gateway.edge.store.schema import connect_reader
+from gateway.edge.store.tables import decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +137,11 @@ class AccountReader:
             raise StoreError(f"{self._path}: cannot be read: {error}") from error
 
 
-_DECISIONS = "SELECT trace FROM decisions ORDER BY rowid"
+_DECISIONS = "SELECT trace FROM decisions ORDER BY seq"
 _UNITS = "SELECT scope, owner, name, item, value FROM state WHERE scope = 'unit'"
 _OFFERS = (
     "SELECT id, decision, unit, holder, action, kind, placement, made_ms AS made, publication = 'sent' AS sent,"
-    " outcome, withdrawal_reason AS withdrawn FROM offers ORDER BY rowid"
+    " outcome, withdrawal_reason AS withdrawn FROM offers ORDER BY seq"
 )
 _OUTCOMES = "SELECT offer, unit, at_ms AS at, outcome FROM outcomes ORDER BY seq"
 _CONSENTS = "SELECT id, unit, holder, purpose, given, at_ms AS at FROM consents ORDER BY seq"

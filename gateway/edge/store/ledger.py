@@ -16,16 +16,18 @@ from gateway.core.errors import StoreError
 from gateway.core.state import Scope, StateKey
 from gateway.core.units import Instant
 from gateway.edge.store.rows import OwedOffer, OwedWithdrawal, decision_from
-from gateway.edge.store.schema import VERSION, LedgerTooNew, connect_reader, decode
+from gateway.edge.store.schema import LedgerTooNew, connect_reader
+from gateway.edge.store.tables import VERSION, decode
 
 _SHORT_EPOCH = 8
 
+_WHOLE_STATE = "SELECT scope, owner, name, item, value FROM state"
 _STATE_WITHOUT_SUBJECTS = "SELECT scope, owner, name, item, value FROM state WHERE scope <> 'subject'"
 _STATE_OF_SUBJECT = "SELECT scope, owner, name, item, value FROM state WHERE scope = 'subject' AND owner = ?"
 _OWED_OFFERS = (
     "SELECT id, unit, payload, expires_ms FROM offers"
     " WHERE publication = 'pending' AND withdrawn_ms IS NULL AND outcome IS NULL AND expires_ms > ?"
-    " ORDER BY made_ms, id LIMIT ?"
+    " AND (kind <> 'marketing' OR ?) ORDER BY made_ms, id LIMIT ?"
 )
 _OWED_WITHDRAWALS = (
     "SELECT id, unit, withdrawal_reason, expires_ms FROM offers"
@@ -75,19 +77,29 @@ class Ledger:
             state.update(self.subject_state(subject))
         return state
 
+    def whole_state(self) -> dict[StateKey, object]:
+        """Return every entry, those of subjects who are nowhere too."""
+        with _reading(self.path):
+            return _entries(self._connection.execute(_WHOLE_STATE))
+
     def subject_state(self, subject: str) -> dict[StateKey, object]:
         """Return a subject's entries."""
         with _reading(self.path):
             return _entries(self._connection.execute(_STATE_OF_SUBJECT, (subject,)))
 
-    def owed_offers(self, now: Instant, limit: int) -> list[OwedOffer]:
+    def owed_offers(self, now: Instant, limit: int, *, marketing: bool = True) -> list[OwedOffer]:
         """Return offers that are still to be published: valid, unanswered, not withdrawn; oldest first.
 
         These are the ones a restored engine holds open: whatever ends an offer there is a row here, in one
         transaction with the entry of state.
+
+        Args:
+            now: Those that have expired by then are owed no more.
+            limit: How many at most.
+            marketing: Return also those that rest on a consent.
         """
         with _reading(self.path):
-            return [OwedOffer(*row) for row in self._connection.execute(_OWED_OFFERS, (now, limit))]
+            return [OwedOffer(*row) for row in self._connection.execute(_OWED_OFFERS, (now, marketing, limit))]
 
     def owed_withdrawals(self, now: Instant, limit: int) -> list[OwedWithdrawal]:
         """Return withdrawals that are still to be published; after its expiry an offer needs none."""

@@ -22,32 +22,36 @@ from gateway.core.effects import (
 )
 from gateway.core.state import StateKey
 from gateway.core.units import Instant
-from gateway.edge.store.schema import encode
+from gateway.edge.store.seal import Cell
+from gateway.edge.store.tables import encode, insert, put, update
 
-Cell: TypeAlias = str | bytes | int | None
 Row: TypeAlias = tuple[str, tuple[Cell, ...]]
 """A statement and its values."""
 
-_PUT = "INSERT INTO state VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+_PUT = put("state", ("scope", "owner", "name", "item"), "value")
 _DROP = "DELETE FROM state WHERE scope = ? AND owner = ? AND name = ? AND item = ?"
-_DECISION = "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?)"
-_OFFER = (
-    "INSERT INTO offers (id, decision, unit, holder, action, kind, placement, made_ms, expires_ms, payload)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_DECISION = insert("decisions")
+_OFFER = insert("offers")
+_WITHDRAWN = update(
+    "offers",
+    {"withdrawn_ms": "given.at_ms", "withdrawal_reason": "given.reason", "withdrawal": "'pending'"},
+    ("at_ms", "reason", "id", "unit"),
+    "offers.id = given.id AND offers.unit = given.unit",
 )
-_WITHDRAWN = (
-    "UPDATE offers SET withdrawn_ms = ?, withdrawal_reason = ?, withdrawal = 'pending' WHERE id = ? AND unit = ?"
+_TAKEN_BACK = update(
+    "offers",
+    {"withdrawn_ms": "given.at_ms", "withdrawal_reason": "given.reason", "publication": "'dropped'"},
+    ("at_ms", "reason", "id", "unit"),
+    "offers.id = given.id AND offers.unit = given.unit",
 )
-_OUTCOME = "INSERT INTO outcomes (id, offer, unit, at_ms, outcome, detail) VALUES (?, ?, ?, ?, ?, ?)"
-_OUTCOME_OF_OFFER = "UPDATE offers SET outcome = ? WHERE id = ?"
-_CONSENT = (
-    # The engine knows only those who are present: what is said twice of somebody absent is told apart here.
-    "INSERT INTO consents (id, unit, holder, purpose, given, at_ms, receipt) VALUES (?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT DO NOTHING"
-)
-_SENT = "UPDATE offers SET publication = 'sent' WHERE id = ?"
-_WITHDRAWAL_SENT = "UPDATE offers SET withdrawal = 'sent' WHERE id = ?"
-_RELEASE = "INSERT INTO meta VALUES ('release', ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+_OUTCOME = insert("outcomes")
+_OUTCOME_OF_OFFER = update("offers", {"outcome": "given.outcome"}, ("outcome", "id"), "offers.id = given.id")
+# The engine knows only those who are present: what is said twice of somebody absent is told apart here.
+_CONSENT = insert("consents", "ON CONFLICT DO NOTHING")
+_SENT = update("offers", {"publication": "'sent'"}, ("id",), "offers.id = given.id")
+_WITHDRAWAL_SENT = update("offers", {"withdrawal": "'sent'"}, ("id",), "offers.id = given.id")
+_META = put("meta", ("name",), "value")
+_GAP = insert("gaps")
 
 _TRACE: TypeAdapter[Decision] = TypeAdapter(Decision)
 
@@ -120,8 +124,7 @@ class Recorder:
             elif isinstance(effect, OfferMade):
                 self._add_offer(effect.offer)
             elif isinstance(effect, OfferWithdrawn):
-                self._rows.append((_WITHDRAWN, (effect.at, effect.reason, effect.offer, effect.unit)))
-                self._owed.append(OwedWithdrawal(effect.offer, effect.unit, effect.reason, None))
+                self._add_withdrawal(effect)
             elif isinstance(effect, OutcomeRecorded):
                 self._add_outcome(effect)
             elif isinstance(effect, ConsentRecorded):
@@ -158,9 +161,22 @@ class Recorder:
             offer.made,
             offer.expires,
             payload,
+            "pending",
+            *(None, None, None, None),
         )
         self._rows.append((_OFFER, cells))
         self._owed.append(OwedOffer(offer.id, offer.unit, payload, offer.expires))
+
+    def _add_withdrawal(self, effect: OfferWithdrawn) -> None:
+        cells = (effect.at, effect.reason, effect.offer, effect.unit)
+        unpublished = [owed for owed in self._owed if not (isinstance(owed, OwedOffer) and owed.id == effect.offer)]
+        if len(unpublished) < len(self._owed):
+            # Made and withdrawn in one transaction: nobody has seen it, and nobody shall.
+            self._owed = unpublished
+            self._rows.append((_TAKEN_BACK, cells))
+            return
+        self._rows.append((_WITHDRAWN, cells))
+        self._owed.append(OwedWithdrawal(effect.offer, effect.unit, effect.reason, None))
 
     def _consent_cells(self, effect: ConsentRecorded) -> tuple[Cell, ...]:
         receipt = self.receipts.get(effect.id, "{}")
@@ -170,6 +186,32 @@ class Recorder:
 def _decision_cells(decision: Decision) -> tuple[Cell, ...]:
     trace = _TRACE.dump_json(decision).decode()
     return decision.id, decision.unit, decision.at, decision.release, decision.chosen, decision.offer, trace
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A hole in the ledger, of which it keeps a record.
+
+    Attributes:
+        stream: The table.
+        first: The instant from which on something is missing.
+        last: The instant until which something is missing.
+        count: How many rows; None when nobody can know.
+        reason: `budget`, `retention`, `damaged` or `rolled_back`.
+        at: When it was made or found.
+    """
+
+    stream: str
+    first: Instant
+    last: Instant
+    count: int | None
+    reason: str
+    at: Instant
+
+
+def gap_row(gap: Gap) -> Row:
+    """Return the row that tells of a hole; it belongs into the transaction that makes it."""
+    return _GAP, (gap.stream, gap.first, gap.last, gap.count, gap.reason, gap.at)
 
 
 def offer_sent(offer: str, now: Instant) -> Transaction:
@@ -193,7 +235,12 @@ def decision_from(trace: str) -> Decision:
 
 def release_in_force(release: str, now: Instant) -> Transaction:
     """Return the note that the gateway decides with this release from now on."""
-    return Transaction(now, ((_RELEASE, (release,)),))
+    return Transaction(now, ((_META, ("release", release)),))
+
+
+def lowered_now(now: Instant) -> Row:
+    """Return the row that sets the ledger's `last_now` back; all else only raises it."""
+    return _META, ("last_now", str(now))
 
 
 def sign_of_life(now: Instant) -> Transaction:
