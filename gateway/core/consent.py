@@ -5,7 +5,8 @@ on the order in which messages arrive, or on how often. A *given* counts if and 
 
 - it names in `supersedes` every withdrawal of that purpose that is known here: an older "given" that turns up late
   does not know of the withdrawal and therefore never revives it, and at a tie the withdrawal wins; and
-- its validity has not ended at `now`, which never runs backwards: setting a clock back extends nothing.
+- its validity has not ended at `now`, which never runs backwards: setting a clock back extends nothing. While the
+  clock is suspect nobody can tell, so one that ends on some day does not count, and counts again once the time is sure.
 
 The set of known withdrawals only grows. Consent of a session lives in memory and ends with the session.
 """
@@ -17,6 +18,9 @@ from gateway.core.campaign import Action, Kind
 from gateway.core.events import SESSION, ConsentChanged, Purpose
 from gateway.core.state import Memory, Scope, StateKey
 from gateway.core.units import Instant
+
+FOR_GOOD: Instant = 1 << 62
+"""Later than any instant."""
 
 _NAME = "consent"
 
@@ -51,11 +55,27 @@ def record(memory: Memory, event: ConsentChanged) -> bool:
 
 def granted(memory: Memory, holder: str, unit: str, purpose: Purpose, now: Instant) -> bool:
     """Return whether the holder agrees to the purpose now."""
+    return granted_until(memory, holder, unit, purpose, now) > now
+
+
+def granted_until(memory: Memory, holder: str, unit: str, purpose: Purpose, now: Instant) -> Instant:
+    """Return until when the holder, who says nothing more, agrees to the purpose: `FOR_GOOD`, or 0 if not at all."""
     scope, owner = home_of(holder, unit)
     entries = [entry for entry in memory.group(scope, owner, _NAME).values() if entry["purpose"] == purpose]
     withdrawals = {entry["id"] for entry in entries if not entry["given"]}
-    return any(
-        entry["given"] and entry["id"] not in withdrawals and _counts(entry, withdrawals, now) for entry in entries
+    registered: Mapping[str, Any] = memory.get(Scope.UNIT, unit, "registered") or {}
+    is_sure = registered.get("time_is_sure", True)
+    return max(
+        (
+            _end(entry)
+            for entry in entries
+            if entry["given"]
+            and entry["id"] not in withdrawals
+            and withdrawals.issubset(entry["supersedes"])
+            and (is_sure or entry["valid_until"] is None)
+            and now < _end(entry)
+        ),
+        default=0,
     )
 
 
@@ -65,11 +85,13 @@ def purposes_of(action: Action) -> tuple[Purpose, ...]:
     Showing an offer needs `offer_display`; being triggered by where the person is, `location_triggers`; a model's
     score, `profiling`.
     """
-    if action.kind is not Kind.MARKETING:
+    if action.kind is not _MARKETING:
         return ()
     return _PURPOSES[action.needs_location, action.model is not None]
 
 
+# Looked up once: a member costs a call into its enumeration each time.
+_MARKETING = Kind.MARKETING
 _DISPLAY, _LOCATION, _PROFILING = Purpose.OFFER_DISPLAY, Purpose.LOCATION_TRIGGERS, Purpose.PROFILING
 _PURPOSES: Mapping[tuple[bool, bool], tuple[Purpose, ...]] = {
     (False, False): (_DISPLAY,),
@@ -80,6 +102,6 @@ _PURPOSES: Mapping[tuple[bool, bool], tuple[Purpose, ...]] = {
 """By whether the action rests on a location and on a model."""
 
 
-def _counts(entry: Mapping[str, Any], withdrawals: set[str], now: Instant) -> bool:
-    valid_until = entry["valid_until"]
-    return withdrawals.issubset(entry["supersedes"]) and (valid_until is None or now < valid_until)
+def _end(entry: Mapping[str, Any]) -> Instant:
+    end: Instant | None = entry["valid_until"]
+    return FOR_GOOD if end is None else end

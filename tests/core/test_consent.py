@@ -4,9 +4,9 @@ from itertools import permutations
 import pytest
 
 from gateway.core.campaign import Kind
-from gateway.core.consent import granted, home_of, purposes_of, record
+from gateway.core.consent import FOR_GOOD, granted, granted_until, home_of, purposes_of, record
 from gateway.core.events import SESSION, ConsentChanged, Purpose
-from gateway.core.state import Memory, Scope
+from gateway.core.state import Memory, Scope, StateKey
 from gateway.testing.engines import CAR, agreement, an_action
 
 ANNA, BEN = "s.anna", "s.ben"
@@ -180,3 +180,33 @@ def test_marketing_by_a_model_needs_agreement_to_profiling() -> None:
     assert purposes_of(action) == (DISPLAY, Purpose.PROFILING)
     everywhere = replace(action, triggers=an_action(moment="FenceDwelled").triggers)
     assert purposes_of(everywhere) == (DISPLAY, Purpose.LOCATION_TRIGGERS, Purpose.PROFILING)
+
+
+def test_while_the_clock_is_suspect_only_what_never_ends_is_granted() -> None:
+    memory = after(given("g1", valid_until=NOW + 1))
+    memory.put(StateKey(Scope.UNIT, CAR, "registered"), {"time_is_sure": False})
+    assert not agrees(memory)
+    record(memory, given("g2"))
+    assert agrees(memory)
+
+
+def test_what_a_suspect_clock_made_lapse_counts_again_once_the_time_is_sure() -> None:
+    memory = after(given("g1", valid_until=NOW + 1))
+    memory.put(StateKey(Scope.UNIT, CAR, "registered"), {"time_is_sure": False})
+    memory.put(StateKey(Scope.UNIT, CAR, "registered"), {"time_is_sure": True})
+    assert agrees(memory)
+
+
+@pytest.mark.parametrize(
+    ("said", "until"),
+    [
+        ([], 0),
+        ([given("g1", valid_until=NOW)], 0),
+        ([given("g1", valid_until=NOW + 5)], NOW + 5),
+        ([given("g1", valid_until=NOW + 5), given("g2", valid_until=NOW + 9)], NOW + 9),
+        ([given("g1", valid_until=NOW + 5), given("g2")], FOR_GOOD),
+        ([given("g1"), withdrawn("w1")], 0),
+    ],
+)
+def test_it_is_granted_until_the_last_end_that_counts(said: list[ConsentChanged], until: int) -> None:
+    assert granted_until(after(*said), ANNA, CAR, DISPLAY, NOW) == until
