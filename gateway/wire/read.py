@@ -1,20 +1,19 @@
 """The one way in: a topic and bytes become events of the core, or `InvalidInput` with a reason.
 
-Nothing else ever escapes `read`, whatever the bytes. The text of an error names fields and paths of ours, never a
+`read` hears units, `read_device` the devices that speak dialects of their own.
+
+Nothing else ever escapes either, whatever the bytes. The text of an error names fields and paths of ours, never a
 value that was sent; so it may be logged.
 
 A retained message is an old one. Only a status and a withdrawal of consent are still true when old; everything else
 that the broker had kept is refused.
 """
 
-import hashlib
-import hmac
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from gateway.core.errors import InvalidInput, InvariantViolation
 from gateway.core.events import (
@@ -26,6 +25,9 @@ from gateway.core.events import (
     UnitLost,
 )
 from gateway.core.units import Instant
+from gateway.wire import owntracks, theengs
+from gateway.wire.credentials import keyed_hash
+from gateway.wire.devices import Devices, Ignored, IgnoredReason, Said
 from gateway.wire.payloads import (
     Consent,
     ConsentState,
@@ -42,15 +44,24 @@ from gateway.wire.payloads import (
     drop_unknown,
 )
 from gateway.wire.reasons import Reason
+from gateway.wire.strict import parse_strictly, refusal
 from gateway.wire.telemetry import translate
-from gateway.wire.topics import Channel, parse_topic
+from gateway.wire.topics import Channel, Dialect, parse_device_topic, parse_topic
 
-__all__ = ["MAX_BYTES", "InvalidInput", "Reason", "Received", "keyed_hash", "read", "read_offer", "read_status"]
+__all__ = [
+    "MAX_BYTES",
+    "InvalidInput",
+    "Reason",
+    "Received",
+    "keyed_hash",
+    "read",
+    "read_device",
+    "read_offer",
+    "read_status",
+]
 
 MAX_BYTES = 256 * 1024
 """A larger payload is refused unread."""
-
-MIN_KEY_BYTES = 16
 
 Inbound: TypeAlias = Telemetry | Identity | OutcomeReport | Consent | UnitStatus
 
@@ -95,8 +106,7 @@ def read(topic: str, payload: bytes, received: Instant, *, credential_key: bytes
         InvariantViolation: A credential came, and the key is too short to hide it.
     """
     place = parse_topic(topic)
-    if len(payload) > MAX_BYTES:
-        raise InvalidInput(Reason.TOO_LARGE, f"{len(payload)} bytes, at most {MAX_BYTES}")
+    _check_length(payload)
     if place.channel is Channel.TELEMETRY:
         return _read_telemetry(place.owner, payload, retained=retained)
     reader = _READERS.get(place.channel)
@@ -108,15 +118,49 @@ def read(topic: str, payload: bytes, received: Instant, *, credential_key: bytes
     return understood
 
 
+def read_device(
+    topic: str, payload: bytes, received: Instant, devices: Devices, *, credential_key: bytes, retained: bool = False
+) -> Said | Ignored:
+    """Return what a device says that speaks a dialect of its own, or why it is left unheard.
+
+    Whether it is bound is asked before anything else: of a stranger nothing is validated, told or kept. Nothing that
+    the broker had kept counts: phones have their last location kept as a rule, and it is old by definition.
+
+    Args:
+        topic: As the broker delivered it.
+        payload: As the broker delivered it.
+        received: When it arrived, by the gateway's clock.
+        devices: Which device speaks for which unit.
+        credential_key: As for `read`.
+        retained: As for `read`.
+
+    Raises:
+        InvalidInput: The message is refused; `reason` is one of `Reason`.
+        InvariantViolation: A tag came, and the key is too short to hide it.
+    """
+    place = parse_device_topic(topic)
+    unit = devices.unit_of(place)
+    if unit is None:
+        return Ignored(IgnoredReason.UNKNOWN_DEVICE)
+    if retained:
+        return Ignored(IgnoredReason.RETAINED)
+    _check_length(payload)
+    fields = parse_strictly(payload)
+    if not isinstance(fields, dict):
+        raise InvalidInput(Reason.BAD_PAYLOAD, "payload: expected an object")
+    if place.dialect is Dialect.OWNTRACKS:
+        return owntracks.translate(unit, fields, received, devices)
+    return theengs.translate(theengs.Scanner(place.sender, unit), fields, received, devices, credential_key)
+
+
 def read_offer(payload: bytes) -> Offer | Withdrawal:
     """Return what the gateway published on `offers`: for those who show it.
 
     Raises:
         InvalidInput: It is neither an offer nor a withdrawal.
     """
-    if len(payload) > MAX_BYTES:
-        raise InvalidInput(Reason.TOO_LARGE, f"{len(payload)} bytes, at most {MAX_BYTES}")
-    fields = _parse_strictly(payload)
+    _check_length(payload)
+    fields = parse_strictly(payload)
     if isinstance(fields, dict) and "withdrawn" in fields:
         return _validated(Withdrawal, payload)[0]
     return _validated(Offer, payload)[0]
@@ -131,18 +175,9 @@ def read_status(payload: bytes) -> GatewayStatus:
     return _validated(GatewayStatus, payload)[0]
 
 
-def keyed_hash(credential: str, key: bytes) -> str:
-    """Return the pseudonymous subject id of a raw card, key or ticket number: `s.` and 24 hex digits.
-
-    HMAC-SHA-256 (RFC 2104), cut to 96 bits: without the key nobody can tell the number from it, nor try all numbers.
-
-    Raises:
-        InvariantViolation: The key has fewer than 16 bytes.
-    """
-    if len(key) < MIN_KEY_BYTES:
-        raise InvariantViolation(f"a credential key needs at least {MIN_KEY_BYTES} bytes")
-    digest = hmac.new(key, credential.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
-    return f"s.{digest[:24]}"
+def _check_length(payload: bytes) -> None:
+    if len(payload) > MAX_BYTES:
+        raise InvalidInput(Reason.TOO_LARGE, f"{len(payload)} bytes, at most {MAX_BYTES}")
 
 
 def _read_telemetry(unit: str, payload: bytes, *, retained: bool) -> Received:
@@ -228,37 +263,9 @@ def _validated(model: type[_PayloadT], payload: bytes) -> tuple[_PayloadT, int]:
     at all is the payload parsed once more without them.
     """
     if b"NaN" in payload or b"Infinity" in payload:
-        _parse_strictly(payload)
+        parse_strictly(payload)
     try:
         valid = model.model_validate_json(payload, extra="allow")
     except ValidationError as error:
-        raise _refusal(payload, error) from None
+        raise refusal(payload, error) from None
     return valid, drop_unknown(valid)
-
-
-def _parse_strictly(payload: bytes) -> object:
-    try:
-        parsed: object = from_json(payload, allow_inf_nan=False)
-    except ValueError as error:
-        raise _not_json(payload) from error
-    return parsed
-
-
-def _refusal(payload: bytes, error: ValidationError) -> InvalidInput:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    kind = first["type"]
-    if kind == "json_invalid":
-        return _not_json(payload)
-    if kind == "value_error":
-        return InvalidInput(Reason.BAD_PAYLOAD, first["msg"])
-    place = ".".join(str(step) for step in first["loc"]) or "payload"
-    wrong_shape = kind == "missing" or kind.endswith("_type")
-    return InvalidInput(Reason.BAD_PAYLOAD if wrong_shape else Reason.BAD_VALUE, f"{place}: {kind}")
-
-
-def _not_json(payload: bytes) -> InvalidInput:
-    try:
-        payload.decode("utf-8")
-    except UnicodeDecodeError:
-        return InvalidInput(Reason.BAD_UTF8)
-    return InvalidInput(Reason.BAD_JSON)

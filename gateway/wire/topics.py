@@ -1,4 +1,8 @@
-"""The topics of Wayside: `wayside/v1/{owner}/{channel}`, where the owner is a unit or the gateway itself."""
+"""The topics of Wayside: `wayside/v1/{owner}/{channel}`, where the owner is a unit or the gateway itself.
+
+Devices that speak a dialect of their own keep their topics: `owntracks/{user}/{device}` with at most one level more,
+and `home/{scanner}/BTtoMQTT/{id}`.
+"""
 
 import re
 from enum import StrEnum
@@ -88,3 +92,66 @@ def parse_topic(topic: str) -> Topic:
     if channel is None or not is_id(levels[2]):
         raise InvalidInput(Reason.BAD_TOPIC, "no such channel" if channel is None else "the unit is no id")
     return Topic(levels[2], channel)
+
+
+class Dialect(StrEnum):
+    """What devices speak that are not built for Wayside."""
+
+    OWNTRACKS = "owntracks"
+    THEENGS = "theengs"
+
+
+class DeviceTopic(NamedTuple):
+    """A device's topic, taken apart.
+
+    Attributes:
+        sender: Who is bound to a unit: `user/device`, or the name of a scanner.
+    """
+
+    dialect: Dialect
+    sender: str
+
+
+DEVICE_ROOTS = ("owntracks/", "home/")
+"""What every topic of a device begins with, and none of ours does."""
+
+_OWNTRACKS_LEVELS = ("", "/event", "/beacon")
+_SCANNED = "BTtoMQTT"
+
+
+def parse_device_topic(topic: str) -> DeviceTopic:
+    """Return dialect and sender of a device's topic. Remembers none: the last level may name a passer-by.
+
+    Raises:
+        InvalidInput: `bad_topic`: it is of neither form.
+    """
+    levels = topic.split("/")
+    if levels[0] == "owntracks" and len(levels) in {3, 4}:
+        return DeviceTopic(Dialect.OWNTRACKS, f"{levels[1]}/{levels[2]}")
+    if levels[0] == "home" and len(levels) == 4 and levels[2] == _SCANNED:
+        return DeviceTopic(Dialect.THEENGS, levels[1])
+    raise InvalidInput(Reason.BAD_TOPIC, "no device has such a topic")
+
+
+def device_filters(dialect: Dialect, sender: str) -> tuple[str, ...]:
+    """Return the subscriptions that hear a device, and none beside it.
+
+    >>> device_filters(Dialect.OWNTRACKS, "anna/phone")
+    ('owntracks/anna/phone', 'owntracks/anna/phone/event', 'owntracks/anna/phone/beacon')
+    >>> device_filters(Dialect.THEENGS, "CarScanner")
+    ('home/CarScanner/BTtoMQTT/+',)
+    """
+    if dialect is Dialect.THEENGS:
+        return (f"home/{sender}/{_SCANNED}/+",)
+    return tuple(f"owntracks/{sender}{level}" for level in _OWNTRACKS_LEVELS)
+
+
+def presentable(topic: str) -> str:
+    """Return a topic as it may be told to others: of what a scanner heard without who was heard.
+
+    >>> presentable("home/CarScanner/BTtoMQTT/C0FFEE123456")
+    'home/CarScanner/BTtoMQTT'
+    >>> presentable("wayside/v1/car-7/telemetry")
+    'wayside/v1/car-7/telemetry'
+    """
+    return "/".join(topic.split("/")[:3]) if topic.startswith("home/") else topic

@@ -6,7 +6,7 @@ import pytest
 from gateway.core.fences.geometry import Circle, Fence
 from gateway.core.release import ModelSpec
 from gateway.core.units import Position
-from gateway.wire.campaign_check import find_expression_fault, price_in
+from gateway.wire.campaign_rules import find_expression_fault, price_in
 from gateway.wire.campaigns import Code, Problem, check
 
 BROKEN = Path(__file__).parent / "broken_campaigns"

@@ -18,6 +18,7 @@ from gateway.core.effects import (
     Effect,
     EventIgnored,
     EventRefused,
+    FixTold,
     MomentNoticed,
     Refusal,
     Stage,
@@ -155,9 +156,16 @@ def test_a_flushed_line_is_in_the_file_before_the_next(tmp_path: Path) -> None:
         assert list(read_journal(tmp_path / "j.jsonl.gz")) == [HEADER, TimerLine(NOW), TornLine(3)]
 
 
-def test_a_fix_becomes_the_crossings_it_caused_in_one_event() -> None:
-    effects = [exited("b"), exited("d"), entered("a"), entered("c")]
-    assert told(FIX, effects) == [EventLine(NOW, FenceReported("car-7", FIX.ts, ("a", "c"), ("b", "d")))]
+TOLD = FenceReported("car-7", FIX.ts, ("a", "c"), ("b",), passed_by=("b",), approached=("d",), receded=("e",))
+
+
+def test_a_fix_becomes_what_it_amounts_to_in_one_event() -> None:
+    assert told(FIX, [FixTold(TOLD), exited("b"), entered("a"), entered("c")]) == [EventLine(NOW, TOLD)]
+
+
+def test_a_fix_that_is_a_sign_of_life_is_told_as_one() -> None:
+    alive = FenceReported("car-7", FIX.ts)
+    assert told(FIX, [FixTold(alive)]) == [EventLine(NOW, alive)]
 
 
 def test_a_fix_that_caused_no_crossing_is_left_out() -> None:
@@ -175,15 +183,16 @@ def test_timers_that_fell_due_with_a_fix_leave_their_wake_up_behind() -> None:
     assert told(FIX, [StateChanged(KEY, None)]) == [TimerLine(NOW)]
 
 
-def test_only_what_the_fix_itself_moved_is_told_as_its_crossing() -> None:
+def test_what_timers_brought_about_beside_a_fix_is_not_told_again() -> None:
     effects = [
         MomentNoticed(FenceDwelled("car-7", NOW - 5, "z", "fuel_station")),
-        exited("gone", reason="fence_removed"),
+        exited("shut", reason="closed"),
         entered("elsewhere", unit="car-8"),
         MomentNoticed(Parked("car-7", NOW, ("z",), ("fuel_station",))),
+        FixTold(TOLD),
         entered("a"),
     ]
-    assert told(FIX, effects) == [EventLine(NOW, FenceReported("car-7", FIX.ts, ("a",), ()))]
+    assert told(FIX, effects) == [EventLine(NOW, TOLD)]
 
 
 @pytest.mark.parametrize("event", [SPEED, BeaconSighted("car-7", NOW, "b", 1.0), FenceReported("car-7", NOW, ("a",))])
