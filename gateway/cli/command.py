@@ -1,5 +1,6 @@
 """The command line as a whole, and what its errors look like."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import demo, journals, models, releases, simulate
+from gateway.cli import demo, fences, journals, ledgers, models, releases, simulate
 from gateway.cli.output import say_json
 from gateway.core.errors import InvariantViolation, WaysideError
 
@@ -22,8 +23,10 @@ app = typer.Typer(
 )
 app.add_typer(demo.app, name="demo")
 app.add_typer(journals.app, name="journal")
+app.add_typer(ledgers.app, name="ledger")
 app.add_typer(releases.app, name="release")
 app.add_typer(models.app, name="models")
+app.add_typer(fences.app, name="fences")
 app.add_typer(simulate.app, name="simulate")
 app.command()(releases.check)
 app.command()(journals.replay)
@@ -73,9 +76,10 @@ def run(
     Every key of the file may also be given in the environment, e.g. `WAYSIDE_BROKER__HOST`. SIGTERM drains: intake
     stops, what is decided is committed and published, and the process ends with 0.
     """
-    from gateway.edge import app as edge
-
-    sys.exit(edge.run(config))
+    # The process becomes the gateway's: what reading a command line took is not kept for the life of the device.
+    # Its modules are not looked for in the working directory unless ours were.
+    safely = [] if sys.path[0] in {"", str(Path.cwd())} else ["-P"]
+    os.execv(sys.executable, [sys.executable, *safely, "-m", "gateway.edge", str(config)])  # noqa: S606 -- ourselves
 
 
 @app.command()

@@ -5,12 +5,15 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli.output import Json, say, say_json
 from gateway.core.events import UnitKind
+
+if TYPE_CHECKING:
+    from gateway.core.fences.geometry import Fence
 
 app = typer.Typer(help="Build and look into release folders (unsigned).", no_args_is_help=True)
 
@@ -39,9 +42,8 @@ def check(
     """
     from gateway.wire import campaigns as wire
     from gateway.wire.model_manifest import read_model
-    from geofences.compiler import read_source
 
-    known_fences = [source.fence for path in fences for source in read_source(path, kind=kind)] if fences else None
+    known_fences = [fence for path in fences for fence in _fences_of(path, kind)] if fences else None
     known_models = [read_model(path).spec() for path in models] if models else None
     problems = wire.check(campaigns, fences=known_fences, models=known_models)
     if json:
@@ -117,6 +119,16 @@ def dry_run(folder: Folder) -> None:
         f"{folder}: release {release.id} may be activated: {len(release.actions)} actions, "
         f"{len(release.fences)} fences, {len(release.models)} models"
     )
+
+
+def _fences_of(source: Path, kind: str) -> "list[Fence]":
+    if source.suffix == ".gpkg":
+        from gateway.wire.fences import read_fences
+
+        return list(read_fences(source))
+    from geofences.compiler import read_source
+
+    return [found.fence for found in read_source(source, kind=kind)]
 
 
 def _compiled(source: Path, scratch: Path, kind: str, radius_m: float) -> Path:

@@ -1,13 +1,11 @@
 """Puts the parts of the device's process together, runs them, and takes them apart again in order."""
 
 import asyncio
-import fcntl
+import ctypes
 import gc
-import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from enum import IntEnum
 from pathlib import Path
 
@@ -20,13 +18,16 @@ from gateway.edge.config import ConfigError, GatewayConfig, credential_key, read
 from gateway.edge.exchange import Terms
 from gateway.edge.http import HttpServer
 from gateway.edge.link import Link
+from gateway.edge.lock import sole_user_of
 from gateway.edge.observe import Health, Metrics, configure_log, log
 from gateway.edge.registry import UnitRegistry
-from gateway.edge.runner import Runner, Setting
+from gateway.edge.runner import Runner
 from gateway.edge.scorer import OnnxScorer
+from gateway.edge.setting import Setting
 from gateway.edge.status import Standing
 from gateway.edge.store import schema
 from gateway.edge.store.ledger import Ledger
+from gateway.edge.tls import check_credentials
 from gateway.wire.payloads import Health as PublishedHealth
 from gateway.wire.releases import read_release
 
@@ -61,6 +62,18 @@ def run(config_path: Path) -> int:
         return _sorry(ExitCode.BAD_LEDGER, error)
 
 
+def _settle_memory() -> None:
+    """Give back what only the start needed; and let what lives as long as the process be, at every collection.
+
+    The C library keeps what is freed, 2 MB after the models are loaded; not every one can be asked for it.
+    """
+    gc.collect()
+    gc.freeze()
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if give_back is not None:
+        give_back(0)
+
+
 def _sorry(code: ExitCode, error: Exception) -> ExitCode:
     sys.stderr.write(f"wayside: {error}\n")
     return code
@@ -69,18 +82,23 @@ def _sorry(code: ExitCode, error: Exception) -> ExitCode:
 async def _serve(config: GatewayConfig, config_path: Path) -> ExitCode:
     loaded = read_release(config.release)
     key = credential_key(config.key_path)
-    with _sole_user_of(config.data_dir):
-        quarantined = schema.prepare(config.ledger_path)
-        health = Health(ledger="ok" if quarantined is None else "quarantined")
+    check_credentials(config.broker)
+    with sole_user_of(config.data_dir):
+        opening = schema.prepare(config.ledger_path)
+        salvage = opening.salvage
+        health = Health() if salvage is None else Health(ledger="quarantined", salvage=salvage.told())
         health.release = {"id": loaded.release.id, "counter": loaded.release.counter}
         for unit in config.units:
             if unit.kind not in loaded.manifest.unit_kinds:
                 log.warning("release_not_for_unit", unit=unit.id, kind=unit.kind, release=loaded.release.id)
-        if quarantined is not None:
-            log.error("ledger_quarantined", file=quarantined.name)
+        if opening.migrated_from is not None:
+            log.info("ledger_migrated", version=opening.migrated_from)
+        if salvage is not None:
+            log.error("ledger_quarantined", **salvage.told())
         with closing(Ledger(config.ledger_path)) as ledger:
-            clock = AnchoredClock(floor=ledger.last_now)
-            published_health = PublishedHealth.OK if quarantined is None else PublishedHealth.DEGRADED
+            floor = max(ledger.last_now, loaded.manifest.created_ms)
+            clock = AnchoredClock(floor, known=ledger.last_now > 0, earliest=loaded.manifest.created_ms)
+            published_health = PublishedHealth.OK if salvage is None else PublishedHealth.DEGRADED
             setting = Setting(
                 config=config,
                 scorer=OnnxScorer(loaded.model_folders),
@@ -122,9 +140,7 @@ class _Process:
         try:
             http = self._open_http()
             self._runner.start()
-            # What lives as long as the process need not be looked at by every collection of garbage.
-            gc.collect()
-            gc.freeze()
+            _settle_memory()
             link = loop.create_task(self._link.run(self._runner))
             link.add_done_callback(self._link_ended)
             port = None if http is None else http.port
@@ -191,25 +207,3 @@ class _Process:
         log.error("crashed", fault=type(error).__name__)
         self._crash = self._crash or error
         self._stop.set()
-
-
-@contextmanager
-def _sole_user_of(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock: two gateways on one ledger would each think it theirs.
-
-    Raises:
-        StoreError: Another process holds it, or it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise StoreError(f"{folder}: cannot be used: {error.strerror}") from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StoreError(f"{folder}: another gateway is running on it") from error
-        yield
-    finally:
-        os.close(descriptor)

@@ -6,6 +6,7 @@ is unknown, missing or wrong is refused with its name and its file. Relative pat
 
 import ipaddress
 import os
+import re
 import secrets
 import stat
 import tomllib
@@ -13,15 +14,18 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.core.campaign import Placement
 from gateway.core.errors import WaysideError
 from gateway.core.events import UnitKind
+from gateway.edge.config_devices import DevicesConfig, check_claims
 
 KEY_BYTES = 32
+PASSWORD_VARIABLE = "WAYSIDE_BROKER__PASSWORD"  # noqa: S105 -- where to look for one, not one
 _SHARED_BITS = stat.S_IRWXG | stat.S_IRWXO
+_HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*\.?")
 
 
 class ConfigError(WaysideError):
@@ -59,6 +63,29 @@ def _is_loopback_address(host: str) -> bool:
         return False
 
 
+def _reachable(host: str) -> str:
+    """Return a host that can be looked up. What cannot be one is better refused here than at each attempt."""
+    if _is_address(host):
+        return host
+    if "/" in host or ":" in host or "[" in host:
+        raise ValueError(f"{host!r} is no host: give a name or an address alone, and the port as broker.port")
+    try:
+        is_name = _HOST_NAME.fullmatch(host) is not None and len(host.encode("idna")) <= 253
+    except UnicodeError:  # a part is empty or longer than 63 characters
+        is_name = False
+    if not is_name:
+        raise ValueError(f"{host!r} is no host: give a name like 'broker.local' or an address like '10.0.0.5'")
+    return host
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}$")]
 """A name that fits between the slashes of a topic."""
 
@@ -70,7 +97,11 @@ class _Section(BaseModel):
 
 
 class TlsConfig(_Section):
-    """Encryption towards the broker. Without `ca_file` the system's authorities are trusted."""
+    """Encryption towards the broker. Without `ca_file` the system's authorities are trusted.
+
+    The files are PEM, and read anew for each connection. `key_file` may be readable by its owner only, and has no pass
+    phrase.
+    """
 
     ca_file: Path | None = None
     cert_file: Path | None = None
@@ -87,22 +118,31 @@ class BrokerConfig(_Section):
     """Where the broker is and how to speak to it.
 
     Attributes:
+        password: From the environment only (`WAYSIDE_BROKER__PASSWORD`), where it stands above `password_file`.
         client_id: Names the session at the broker; the gateway's id unless given.
         protocol: `auto` speaks MQTT 5 and falls back to 3.1.1 where it is refused.
         receive_maximum: How many QoS 1 messages may wait for their acknowledgement here. MQTT 5 only.
         session_expiry_s: How long the broker keeps what arrives while the gateway is away. MQTT 5 only.
+        keepalive_s: A peer that has been silent for one and a half times this is given up. A broker may ask for less.
     """
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, AfterValidator(_reachable)] = "127.0.0.1"
     port: Port = 1883
     tls: TlsConfig | None = None
-    username: str | None = None
+    username: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    password: SecretStr | None = None
     password_file: Path | None = None
     client_id: Id | None = None
     protocol: Literal["auto", "5", "3.1.1"] = "auto"
     receive_maximum: Annotated[int, Field(ge=1, le=65_535)] = 200
     session_expiry_s: Annotated[int, Field(ge=0, le=0xFFFF_FFFF)] = 86_400
     keepalive_s: Annotated[int, Field(ge=5, le=65_535)] = 30
+
+    @model_validator(mode="after")
+    def _password_with_username(self) -> "BrokerConfig":
+        if self.username is None and (self.password is not None or self.password_file is not None):
+            raise ValueError("a password needs a username: MQTT 3.1.1 cannot send one without")
+        return self
 
 
 class UnitConfig(_Section):
@@ -111,6 +151,7 @@ class UnitConfig(_Section):
     Attributes:
         contextual_offers: The unit's owner lets unknown people see marketing here.
         time_zone: An IANA name; the local hour of campaigns is told by it.
+        devices: What speaks for it in a dialect of its own.
     """
 
     id: Id
@@ -119,6 +160,7 @@ class UnitConfig(_Section):
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en"
     contextual_offers: bool = False
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    devices: DevicesConfig = DevicesConfig()
 
 
 class JournalConfig(_Section):
@@ -136,9 +178,17 @@ class JournalConfig(_Section):
 
 
 class LedgerConfig(_Section):
-    """How large the ledger may grow."""
+    """How large the ledger may grow, and how long it keeps what no longer alters a decision.
+
+    Attributes:
+        max_mib: The ledger and its write-ahead log together.
+        keep_decisions_days: Explanations of decisions.
+        keep_results_days: Offers that have ended, with their outcomes. Receipts of consents are kept for good.
+    """
 
     max_mib: Annotated[int, Field(ge=1, le=65_536)] = 512
+    keep_decisions_days: Annotated[int, Field(ge=1, le=36_500)] = 30
+    keep_results_days: Annotated[int, Field(ge=1, le=36_500)] = 400
 
 
 class HttpConfig(_Section):
@@ -195,6 +245,7 @@ class GatewayConfig(BaseSettings):
                 raise ValueError(f"units: the id {unit_id!r} stands twice")
         if self.id in ids:
             raise ValueError(f"id: {self.id!r} is also a unit's; gateway and units publish their status side by side")
+        check_claims((unit.id, unit.devices) for unit in self.units)
         return self
 
     @property
@@ -220,11 +271,21 @@ def read_config(file: Path) -> GatewayConfig:
         raise ConfigError(file, "", f"cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(file, "", f"is not TOML: {error}") from error
+    _refuse_secrets(file, values)
     try:
         config = GatewayConfig(**values)
     except ValidationError as error:
         raise _first_problem(file, error) from error
     return _with_absolute_paths(config, file.resolve().parent)
+
+
+def _refuse_secrets(file: Path, values: dict[str, object]) -> None:
+    """A configuration is copied, shown and kept where a secret should not be."""
+    broker = values.get("broker")
+    if isinstance(broker, dict) and "password" in broker:
+        raise ConfigError(
+            file, "broker.password", f"does not belong in this file: name a password_file, or set {PASSWORD_VARIABLE}"
+        )
 
 
 def _first_problem(file: Path, error: ValidationError) -> ConfigError:
@@ -258,17 +319,39 @@ def _with_absolute_paths(config: GatewayConfig, folder: Path) -> GatewayConfig:
 
 
 def read_password(config: BrokerConfig) -> str | None:
-    """Return the broker password, its line end removed; None when no file is named.
+    """Return the broker password: of the environment, else of the file, its line end removed; else None.
 
     Raises:
-        ConfigError: The file cannot be read.
+        ConfigError: The file cannot be read, or is empty.
     """
+    if config.password is not None:
+        return config.password.get_secret_value()
     if config.password_file is None:
         return None
     try:
-        return config.password_file.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(config.password_file, "broker.password_file", f"cannot be read: {error}") from error
+        password = config.password_file.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise _password_problem(config.password_file, f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:  # its text repeats what stands in the file
+        raise _password_problem(config.password_file, "is not UTF-8") from None
+    if not password:
+        raise _password_problem(config.password_file, "is empty")
+    return password
+
+
+def _password_problem(file: Path, problem: str) -> ConfigError:
+    return ConfigError(file, "broker.password_file", problem)
+
+
+def refuse_shared(path: Path, key: str) -> None:
+    """Refuse a secret that others can read.
+
+    Raises:
+        ConfigError: They can.
+        OSError: It is not there.
+    """
+    if stat.S_IMODE(path.stat().st_mode) & _SHARED_BITS:
+        raise ConfigError(path, key, "is readable by others: chmod 600 it")
 
 
 def credential_key(path: Path) -> bytes:
@@ -281,8 +364,7 @@ def credential_key(path: Path) -> bytes:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             _make_key(path)
-        if stat.S_IMODE(path.stat().st_mode) & _SHARED_BITS:
-            raise ConfigError(path, "credential_key_file", "is readable by others: chmod 600 it")
+        refuse_shared(path, "credential_key_file")
         key = path.read_bytes()
     except OSError as error:
         raise ConfigError(path, "credential_key_file", f"cannot be used: {error.strerror}") from error
@@ -292,8 +374,17 @@ def credential_key(path: Path) -> bytes:
 
 
 def _make_key(path: Path) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Make it under a passing name: one that a full disk or a power cut ends by half is never found."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(secrets.token_bytes(KEY_BYTES))
         file.flush()
         os.fsync(file.fileno())
+    draft.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

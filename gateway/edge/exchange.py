@@ -2,13 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.edge.config import BrokerConfig
+from gateway.edge.reasons import FAILURE
 
-FAILURE = 0x80
-"""The least reason code that says no (MQTT 5.0 section 2.4)."""
 _NO_SUBSCRIBERS = 0x10
+
+
+class End(NamedTuple):
+    """Why a connection is no more.
+
+    Attributes:
+        reason: The broker's own, by its name in the standard, if it gave one; else `closed` (by the peer, without a
+            word), `lost` (by a fault of network or TLS), `silent` or `dropping` (given up by the watchdog), `not_mqtt`,
+            `ours`.
+        detail: For the log.
+    """
+
+    reason: str
+    detail: str = ""
 
 
 class Receipt:

@@ -23,6 +23,11 @@ LAST = "last"
 _ONE = "SELECT trace FROM decisions WHERE id = ?1 OR offer = ?1"
 _NEWEST = "SELECT trace FROM decisions ORDER BY at_ms DESC, rowid DESC LIMIT 1"
 _OUTCOMES = "SELECT at_ms, outcome, unit FROM outcomes WHERE offer = ? ORDER BY seq"
+_PUBLISHED: Mapping[str | None, str] = {
+    "sent": "published",
+    "pending": "not yet published",
+    "dropped": "never published",
+}
 _OFFER = "SELECT publication, withdrawn_ms, withdrawal_reason FROM offers WHERE id = ?"
 
 _WORDS: Mapping[str, str] = MappingProxyType(
@@ -68,7 +73,7 @@ class Explanation:
     """A decision with what came of it.
 
     Attributes:
-        publication: Whether the broker has its offer: pending or sent; None when silence was chosen.
+        publication: Whether the broker has its offer: pending, sent or dropped; None when silence was chosen.
         withdrawn: Why its offer was taken back, or None.
     """
 
@@ -111,7 +116,7 @@ class Explanation:
     def _what_came_of_it(self) -> Iterator[str]:
         if self.decision.offer is None:
             return
-        yield f"What came of it: {'published' if self.publication == 'sent' else 'not yet published'}"
+        yield f"What came of it: {_PUBLISHED.get(self.publication, 'no longer known')}"
         yield from (f"  {_utc(told.at)} {told.outcome} at {told.unit}" for told in self.outcomes)
         if self.withdrawn is not None:
             yield f"  withdrawn: {self.withdrawn}"

@@ -4,6 +4,11 @@ The broker may be away, refuse us, or speak only MQTT 3.1.1; none of it is final
 since passwords and access lists are mended while we run. A broker that refuses MQTT 5 is spoken to in 3.1.1 from then
 on; one that is silent only at the next attempt, since it may just have been starting. While the ledger fails the link
 is *held*: a message that cannot be recorded is better kept by the broker.
+
+Two gateways under one client id cut each other off, for as long as both run: the standard has the broker do so. Where
+the broker tells, it is said what it is (Mosquitto 2.0.11 just closes); and told or not, the pauses grow, since what
+ended before the pause could have was no good connection. Who drops messages that only a new connection brings is
+connected to again at once: the watchdog takes seconds to find out, so it cannot become a fight.
 """
 
 import asyncio
@@ -15,9 +20,13 @@ from typing import Protocol
 
 from gateway.core.errors import Unavailable
 from gateway.edge.config import ConfigError
-from gateway.edge.exchange import Carrier, Listener, Terms
+from gateway.edge.exchange import Carrier, End, Listener, Terms
 from gateway.edge.mqtt import MQTT_3_1_1, MQTT_5, Connection, Refused, Unanswered
 from gateway.edge.observe import Health, Metrics, log
+from gateway.edge.reasons import SESSION_TAKEN_OVER, Packet, name_of
+from gateway.edge.watchdog import DROPPING
+
+TAKEN_OVER = name_of(SESSION_TAKEN_OVER, Packet.DISCONNECT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +37,9 @@ class Backoff:
     broker do not come back in step.
 
     Attributes:
-        steady_s: A connection that lasted this long was a good one; after it the count begins anew. Otherwise two
-            gateways under one client id would cut each other off as fast as they can connect.
+        steady_s: A connection that lasted this long, and longer than the pause before it could have been, was a good
+            one; after it the count begins anew. Otherwise two gateways under one client id would cut each other off as
+            fast as they can connect.
     """
 
     first_s: float = 0.5
@@ -38,7 +48,14 @@ class Backoff:
 
     def delay_s(self, attempt: int) -> float:
         """Return a random delay before attempt `attempt`, counted from 0."""
-        return random.uniform(0, min(self.longest_s, self.first_s * 2 ** min(attempt, 30)))  # noqa: S311 -- no secret
+        return random.uniform(0, self._limit_s(attempt))  # noqa: S311 -- no secret
+
+    def is_good(self, lasted_s: float, attempt: int) -> bool:
+        """Return whether the connection that attempt `attempt` made was good."""
+        return lasted_s >= self.steady_s and (attempt == 0 or lasted_s >= self._limit_s(attempt - 1))
+
+    def _limit_s(self, attempt: int) -> float:
+        return min(self.longest_s, self.first_s * 2.0 ** min(attempt, 30))
 
 
 class Subscriber(Listener, Protocol):
@@ -78,7 +95,7 @@ class Link:
         self._released.set()
         self._stopping = asyncio.Event()
         self._is_auto = terms.broker.protocol == "auto"
-        self._older_once = False
+        self._older_once = self._was_dropped = False
         self._version = MQTT_3_1_1 if terms.broker.protocol == "3.1.1" else MQTT_5
 
     async def run(self, subscriber: Subscriber) -> None:
@@ -90,8 +107,10 @@ class Link:
             connection = await self._connect(subscriber)
             if connection is not None:
                 since = loop.time()
-                await self._serve(connection, subscriber)
-                if loop.time() - since >= self._backoff.steady_s:
+                end = await self._serve(connection, subscriber)
+                lasted_s = loop.time() - since
+                self._was_dropped = end.reason == DROPPING
+                if self._was_dropped or (end.reason != TAKEN_OVER and self._backoff.is_good(lasted_s, attempt)):
                     attempt = 0
             await self._pause(self._backoff.delay_s(attempt))
             attempt += 1
@@ -124,10 +143,11 @@ class Link:
             connection = Connection(self._terms, version, self._password(), listener)
             await connection.open()
             self._metrics.count_connection("resumed" if connection.session_present else "accepted")
-            await connection.subscribe_all()
+            await connection.subscribe_all(again=self._was_dropped)
         except Refused as refused:
             self._metrics.count_connection("refused")
-            log.warning("broker_refused", code=refused.code, reason=str(refused))
+            self._metrics.count_broker_reason(refused.packet, refused.reason)
+            log.warning("broker_refused", code=refused.code, name=refused.reason, reason=str(refused))
             if self._is_auto and refused.is_for_version:
                 self._version = MQTT_3_1_1 if version == MQTT_5 else MQTT_5
         except (Unavailable, ConfigError) as error:
@@ -141,18 +161,21 @@ class Link:
             connection.abort()
         return None
 
-    async def _serve(self, connection: Connection, subscriber: Subscriber) -> None:
+    async def _serve(self, connection: Connection, subscriber: Subscriber) -> End:
         log.info("connected", mqtt=connection.version, session=connection.session_present)
         self._connection = connection
         self._health.connected = True
         self._metrics.connected.set(1)
         subscriber.connected(connection)
-        await connection.closed
+        end = await connection.closed
         self._connection = None
         self._health.connected = False
         self._metrics.connected.set(0)
         subscriber.disconnected()
-        log.info("disconnected")
+        self._metrics.count_broker_reason(Packet.DISCONNECT, end.reason)
+        tell = log.info if end.reason == "ours" else log.warning
+        tell("disconnected", name=end.reason, reason=end.detail)
+        return end
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not beyond `stop`."""

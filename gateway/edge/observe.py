@@ -17,9 +17,11 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from gateway.core.effects import Decision, Effect, EventIgnored, EventRefused
+from gateway.core.effects import Decision, Effect, EventIgnored, EventRefused, OutcomeRecorded
 from gateway.core.events import SESSION
-from gateway.wire.topics import Channel
+from gateway.edge.clock import Quality
+from gateway.edge.store.rows import Gap
+from gateway.wire.topics import Channel, Dialect
 
 INBOUND = (Channel.TELEMETRY, Channel.IDENTITY, Channel.OUTCOMES, Channel.CONSENTS, Channel.STATUS)
 """What units say."""
@@ -136,6 +138,16 @@ class Metrics:
         self.commit_seconds = Histogram(
             "wayside_commit_seconds", "Time of a commit.", buckets=_COMMIT_SECONDS, registry=registry
         )
+        self._ledger_bytes = Gauge(
+            "wayside_ledger_bytes", "What the ledger takes on disk, its write-ahead log included.", registry=registry
+        )
+        self._evicted = counter(
+            "wayside_evicted_rows", "Rows taken out of the ledger.", ["stream", "reason"], registry=registry
+        )
+        self._gaps = counter(
+            "wayside_ledger_gaps", "Transactions that left a hole in the ledger.", ["reason"], registry=registry
+        )
+        self._outcomes = counter("wayside_outcomes", "Outcomes recorded.", ["outcome"], registry=registry)
         self.decision_seconds = Histogram(
             "wayside_decision_seconds", "Engine time of a decision.", buckets=_DECISION_SECONDS, registry=registry
         )
@@ -143,10 +155,17 @@ class Metrics:
         self._connections = counter(
             "wayside_connections", "Attempts to reach the broker.", ["result"], registry=registry
         )
+        self._broker_reasons = counter(
+            "wayside_broker_reasons", "What the broker refused, and why it left.", ["kind", "reason"], registry=registry
+        )
 
-    def count_message(self, channel: Channel) -> None:
+    def count_message(self, channel: Channel | Dialect) -> None:
         """Count a message that was understood."""
         self._messages.by_label[channel] += 1
+
+    def count_ignored(self, reason: str) -> None:
+        """Count a message that is right and left unheard."""
+        self._ignored.by_label[reason] += 1
 
     def count_dead_letter(self, reason: str) -> None:
         """Count a message that was refused."""
@@ -159,6 +178,10 @@ class Metrics:
     def count_connection(self, result: str) -> None:
         """Count an attempt to connect: `accepted`, `resumed`, `refused`, `unreachable`."""
         self._connections.labels(result).inc()
+
+    def count_broker_reason(self, kind: str, reason: str) -> None:
+        """Count a refusal, or the end of a connection, by the packet it came in and its name in the standard."""
+        self._broker_reasons.labels(kind, reason).inc()
 
     def count_decision(self, decision: Decision, seconds: float) -> None:
         """Count a recorded decision and each refusal in it."""
@@ -174,13 +197,42 @@ class Metrics:
         self.transactions.inc(transactions)
         self.commit_seconds.observe(seconds)
 
+    def count_upkeep(self, ledger_bytes: int, gaps: Iterable[Gap]) -> None:
+        """Count what was taken out of the ledger, and tell how large it is."""
+        self._ledger_bytes.set(ledger_bytes)
+        for gap in gaps:
+            self._gaps.labels(gap.reason).inc()
+            self._evicted.labels(gap.stream, gap.reason).inc(gap.count or 0)
+
+    def totals(self) -> dict[tuple[str, str], int]:
+        """Return what is also kept by the hour, by name and label: enumerations, nothing of a person or a unit."""
+        totals = {("messages", str(channel)): count for channel, count in list(self._messages.by_label.items())}
+        for name, family, label in (
+            ("dead_letters", self._dead_letters, "reason"),
+            ("decisions", self._decisions, "outcome"),
+            ("outcomes", self._outcomes, "outcome"),
+            ("connections", self._connections, "result"),
+        ):
+            totals |= {(name, labels[label]): count for labels, count in _counts(family)}
+        offers = [(labels, count) for labels, count in _counts(self._publications) if labels["kind"] == "offer"]
+        return totals | {("offers", labels["result"]): count for labels, count in offers}
+
     def count_effects(self, effects: Iterable[Effect]) -> None:
-        """Count what was ignored or refused."""
+        """Count outcomes, and what was ignored or refused."""
         for effect in effects:
             if isinstance(effect, EventIgnored):
                 self._ignored.by_label[effect.reason] += 1
             elif isinstance(effect, EventRefused):
                 self._dead_letters.labels(effect.reason).inc()
+            elif isinstance(effect, OutcomeRecorded):
+                self._outcomes.labels(effect.outcome.value).inc()
+
+
+def _counts(counter: Counter) -> Iterator[tuple[dict[str, str], int]]:
+    """Yield the labels and the value of each counter of a family."""
+    for metric in counter.collect():
+        for sample in metric.samples:
+            yield sample.labels, int(sample.value)
 
 
 @dataclass(slots=True)
@@ -188,19 +240,24 @@ class Health:
     """Whether the gateway can do its work. Written by the loop, read by the HTTP thread: plain values only.
 
     Attributes:
-        ledger: `ok`, or what is wrong: `quarantined` (a damaged file was set aside; works on), `failing`.
+        clock: Whether the time can be believed: while it is suspect, a consent that ends on some day does not count.
+        ledger: `ok`, or what is wrong: `quarantined` (a damaged file was set aside; works on), `failing`, `full`
+            (failing as well: there is no room, and nothing that can be spared).
+        salvage: What was wrong with the ledger that was set aside, and what was taken over and lost of each table.
     """
 
     started: bool = False
     connected: bool = False
     stopping: bool = False
-    ledger: Literal["ok", "quarantined", "failing"] = "ok"
+    ledger: Literal["ok", "quarantined", "failing", "full"] = "ok"
+    clock: Quality = Quality.PLAUSIBLE
     release: dict[str, str | int] = field(default_factory=dict)
+    salvage: dict[str, object] | None = None
 
     @property
     def ready(self) -> bool:
         """Whether messages are heard, decided on and recorded now."""
-        return self.started and self.connected and not self.stopping and self.ledger != "failing"
+        return self.started and self.connected and not self.stopping and self.ledger not in {"failing", "full"}
 
     def report(self) -> dict[str, object]:
         """Return what `/readyz` answers."""
@@ -210,5 +267,7 @@ class Health:
             "connected": self.connected,
             "stopping": self.stopping,
             "ledger": self.ledger,
+            "clock": self.clock.value,
             "release": self.release,
+            "salvage": self.salvage,
         }

@@ -14,7 +14,9 @@ from gateway.core.units import SECOND_MS, Instant
 from gateway.edge.clock import Clock
 from gateway.edge.exchange import Carrier, result_of
 from gateway.edge.observe import Metrics
+from gateway.edge.reasons import Packet, name_of
 from gateway.edge.store.rows import Owed, OwedOffer
+from gateway.edge.summary import Summary
 from gateway.wire.topics import Channel, topic_of
 from gateway.wire.write import encode_withdrawal
 
@@ -67,6 +69,7 @@ class Outbox:
         self._in_flight: dict[tuple[Kind, str], Publication] = {}
         self._dead_letters = 0
         self._overflowed = False
+        self._refusals = Summary("publications_refused")
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._in_flight)
@@ -115,7 +118,11 @@ class Outbox:
         result = result_of(code)
         self._metrics.count_publication(publication.kind, result)
         self._leave(self._in_flight.pop((publication.kind, publication.id), None))
-        if result != "refused":
+        if result == "refused":
+            reason = name_of(code, Packet.PUBACK)
+            self._metrics.count_broker_reason(Packet.PUBACK, reason)
+            self._refusals.note(reason, self._clock.now(), kind=publication.kind)
+        else:
             self._confirmed(publication)
         self._pump()
 

@@ -2,7 +2,7 @@
 
     message -> read -> engine.receive -> one transaction -> (on disk) -> offers published -> message acknowledged
 
-Everything here runs in the event loop and never waits; what must wait for the disk stands in `_awaiting`, in the order
+Everything here runs in the event loop and never waits; what must wait for the disk stands in `Awaiting`, in the order
 of its tickets. If a commit fails, the engine's memory is ahead of the ledger: what it asked for is dropped, nothing is
 acknowledged, the connection is cut, and once the disk can be written again the engine is restored from the ledger and
 the broker sends the unacknowledged messages anew. No record, no offer.
@@ -10,40 +10,34 @@ the broker sends the unacknowledged messages anew. No record, no offer.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from dataclasses import replace
 
+from gateway import __version__
 from gateway.core.effects import Effect, EventRefused
 from gateway.core.engine import Engine
 from gateway.core.errors import StoreError
 from gateway.core.events import Event, SubjectIdentified
-from gateway.core.scoring import Scorer
 from gateway.core.state import StateKey
-from gateway.core.units import Instant
+from gateway.core.units import SECOND_MS, Instant
 from gateway.edge.alarm import Alarm
-from gateway.edge.clock import Clock
-from gateway.edge.config import GatewayConfig
+from gateway.edge.awaiting import Awaiting, Due
 from gateway.edge.exchange import Carrier, Receipt
 from gateway.edge.ingest import Held, Ingest, Message
 from gateway.edge.journal import Journal
 from gateway.edge.link import Backoff
 from gateway.edge.observe import Health, Metrics, log, log_decision
-from gateway.edge.outbox import LIMIT, Kind, Outbox, Publication, publication_of
+from gateway.edge.outbox import Publication
+from gateway.edge.publisher import Publisher
 from gateway.edge.registry import UnitRegistry
-from gateway.edge.status import Standing
-from gateway.edge.store.ledger import Ledger
-from gateway.edge.store.rows import (
-    Owed,
-    Recorder,
-    Transaction,
-    offer_sent,
-    release_in_force,
-    sign_of_life,
-    withdrawal_sent,
-)
+from gateway.edge.setting import Gate, Setting
+from gateway.edge.store.cache import What
+from gateway.edge.store.rows import Recorder, Transaction, release_in_force, sign_of_life
+from gateway.edge.store.session import LedgerFull
+from gateway.edge.store.set_back import time_set_back
 from gateway.edge.store.writer import Committed, LedgerWriter
+from gateway.edge.timekeeper import Timekeeper
+from gateway.edge.vitals import Vitals
 from gateway.wire.payloads import Liveness
 from gateway.wire.write import encode_offer
 
@@ -51,39 +45,6 @@ HOLD_AT = 2_000
 """Transactions on their way to the disk from which on messages are held back."""
 GO_ON_AT = 200
 """Transactions on their way to the disk from which on held messages are taken up again."""
-
-
-class Gate(Protocol):
-    """The way to the broker, as far as the runner must open and shut it."""
-
-    def hold(self) -> None:
-        """Cut the connection and make no new one."""
-        ...
-
-    def release(self) -> None:
-        """Connect again."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What a runner works with. The ledger is prepared; the scorer has verified its models."""
-
-    config: GatewayConfig
-    scorer: Scorer
-    standing: Standing
-    credential_key: bytes
-    ledger: Ledger
-    clock: Clock
-
-
-class _Awaiting(NamedTuple):
-    """What may happen once a ticket is committed."""
-
-    ticket: int
-    receipts: tuple[Receipt, ...]
-    transaction: Transaction | None
-    seconds: float
 
 
 class Runner:
@@ -100,22 +61,34 @@ class Runner:
         self._clock = setting.clock
         self._ledger = setting.ledger
         self._loop = asyncio.get_running_loop()
-        self._outbox = Outbox(self._clock, metrics, self._published, self._publish_owed)
-        self._ingest = Ingest(config.id, setting.credential_key, metrics, self._outbox.put)
+        self._publisher = Publisher(self._clock, metrics, self._ledger, self._note, self._failed)
+        self._registry = UnitRegistry(config.units, setting.standing.release)
+        self._ingest = Ingest(
+            config.id, setting.credential_key, metrics, self._publisher.put, devices=self._registry.devices
+        )
         self._held = Held(metrics.conflated.inc)
         self._journal = Journal(config.journal, config.id, setting.ledger.short_epoch, setting.standing.release.id)
+        self._vitals = Vitals(metrics, self._clock, config.ledger)
         self._writer = LedgerWriter(
-            setting.ledger.path, config.ledger.max_mib * 1024 * 1024, self._committed, self._failed
+            setting.ledger.path,
+            config.ledger.max_mib * 1024 * 1024,
+            self._committed,
+            self._failed,
+            self._vitals.upkept,
+            self._vitals.cache_told,
         )
-        self._awaiting: deque[_Awaiting] = deque()
-        self._connection: Carrier | None = None
+        self._awaiting = Awaiting(self._writer.submit)
         self._alarm = Alarm(self._clock, self._wake)
-        self._registry = UnitRegistry(config.units)
+        self._time = Timekeeper(self._clock, self._time_judged, self._begin_set_back)
+        self._turning_back = False
+        self._turned_ms = 0
         self._holding = False
         self._failing = False
         self._draining = False
         self._failures = 0
         self._backoff = backoff or Backoff(first_s=1.0)
+        self._recovered_at = 0.0
+        self._probing: asyncio.TimerHandle | None = None
         self._moved_on = asyncio.Event()
         self._healthy_ledger = health.ledger
         self._engine = self._restored_engine()
@@ -128,20 +101,28 @@ class Runner:
             self._journal.activated(self._setting.standing.release.id, effects, now)
             self._conclude(effects, now)
         self._writer.submit(release_in_force(self._setting.standing.release.id, now))
+        self._health.clock = self._clock.quality
         self._check_calendar(now)
         self._arm()
+        self._time.start()
+        self._vitals.start(self._writer, version=__version__, release=self._setting.standing.release.id)
+        if self._healthy_ledger == "quarantined":
+            self._vitals.note(What.LEDGER_QUARANTINED)
         self._health.started = True
 
     # What the link tells.
 
     def message(self, topic: str, payload: bytes, receipt: Receipt | None, *, retained: bool) -> None:
         """Take a message in: decide on it now, or hold it while the ledger lags."""
-        if self._draining or self._failing:
+        if self._draining or self._failing or self._turning_back:
             return
         now = self._clock.now()
         message = self._ingest.read(topic, payload, receipt, now, retained=retained)
+        if message is not None and not self._time.is_sure:
+            self._time.hear(message.events, message.topic)
+            now = self._clock.now()
         if message is None:
-            self._settle(() if receipt is None else (receipt,))
+            self._awaiting.settle(() if receipt is None else (receipt,))
         elif self._holding:
             self._hold(message)
         else:
@@ -150,25 +131,23 @@ class Runner:
     def confirmed(self, token: object, code: int) -> None:
         """Take the broker's answer for a publication."""
         if isinstance(token, Publication):
-            self._outbox.confirm(token, code)
+            self._publisher.confirm(token, code)
             self._moved_on.set()
 
     def connected(self, connection: Carrier) -> None:
         """Announce the gateway and publish what is owed."""
-        self._connection = connection
-        self._outbox.attach(connection)
-        self._outbox.put(self._setting.standing.announcement(Liveness.BORN))
-        self._publish_owed()
+        self._publisher.attach(connection, self._setting.standing)
 
     def disconnected(self) -> None:
         """Forget what the connection carried; the ledger knows what is owed."""
-        self._connection = None
-        self._outbox.detach()
+        self._publisher.detach()
         self._moved_on.set()
 
     # The way of a message.
 
     def _hear(self, message: Message, now: Instant) -> None:
+        if self._turning_back:
+            return  # it has just shown that the clock is ahead, and is for the right time
         started = time.perf_counter()
         if now >= self._registry.due:
             self._check_calendar(now)
@@ -204,7 +183,7 @@ class Runner:
         """Commit what is durable; acknowledge what caused it once that is on disk."""
         receipts = message.receipts if message is not None else ()
         if not effects:
-            self._settle(receipts)
+            self._awaiting.settle(receipts)
             return
         self._metrics.count_effects(effects)
         recorder = Recorder(encode_offer, message.consents if message is not None else {})
@@ -212,23 +191,10 @@ class Runner:
         transaction = recorder.transaction(now)
         self._refuse(effects, message, now)
         if transaction is None:
-            self._settle(receipts)
+            self._awaiting.settle(receipts)
             return
         seconds = 0.0 if started is None else time.perf_counter() - started
-        self._awaiting.append(_Awaiting(self._writer.submit(transaction), receipts, transaction, seconds))
-
-    def _settle(self, receipts: tuple[Receipt, ...]) -> None:
-        """Acknowledge what needs no record of its own.
-
-        It waits for all that came before it, since it may be a repetition of something that is not on disk yet.
-        """
-        if not receipts:
-            return
-        if self._awaiting:
-            self._awaiting.append(_Awaiting(self._awaiting[-1].ticket, receipts, None, 0.0))
-            return
-        for receipt in receipts:
-            receipt.acknowledge()
+        self._awaiting.record(transaction, receipts, seconds)
 
     def _refuse(self, effects: list[Effect], message: Message | None, now: Instant) -> None:
         for effect in effects:
@@ -240,8 +206,8 @@ class Runner:
     def _hold(self, message: Message) -> None:
         self._held.put(message)
         self._metrics.held.set(len(self._held))
-        if self._held.is_full and self._connection is not None:
-            self._connection.pause()
+        if self._held.is_full and self._publisher.connection is not None:
+            self._publisher.connection.pause()
 
     def _go_on(self) -> None:
         """Take up what was held, until the ledger lags again."""
@@ -250,70 +216,89 @@ class Runner:
         self._metrics.held.set(len(self._held))
         if not self._held:
             self._holding = False
-            if self._connection is not None:
-                self._connection.resume()
+            if self._publisher.connection is not None:
+                self._publisher.connection.resume()
 
     # What the writer tells.
 
     def _committed(self, committed: Committed) -> None:
         self._metrics.count_commit(committed.count, committed.seconds)
         self._metrics.backlog.set(self._writer.backlog)
-        while self._awaiting and self._awaiting[0].ticket <= committed.ticket:
-            self._fulfil(self._awaiting.popleft())
+        for due in self._awaiting.committed(committed.ticket):
+            self._fulfil(due)
         if self._failing:
             self._recover()
+        elif self._turning_back:
+            self._turn_back()
         elif self._holding and self._writer.backlog <= GO_ON_AT:
             self._go_on()
         self._moved_on.set()
 
-    def _fulfil(self, awaiting: _Awaiting) -> None:
+    def _fulfil(self, due: Due) -> None:
         """Do what the record allows: publish, tell, acknowledge."""
-        if awaiting.transaction is not None:
-            for owed in awaiting.transaction.owed:
-                self._outbox.put(publication_of(owed))
-            for decision in awaiting.transaction.decisions:
-                self._metrics.count_decision(decision, awaiting.seconds)
-                log_decision(decision, awaiting.seconds)
-        for receipt in awaiting.receipts:
+        if due.transaction is not None:
+            self._publisher.publish(due.transaction.owed)
+            for decision in due.transaction.decisions:
+                self._metrics.count_decision(decision, due.seconds)
+                log_decision(decision, due.seconds)
+        for receipt in due.receipts:
             receipt.acknowledge()
+
+    def _note(self, transaction: Transaction) -> None:
+        """Note what the broker has taken, unless the ledger is failing."""
+        if not self._failing:
+            self._writer.submit(transaction)
 
     def _failed(self, error: StoreError) -> None:
         """Stop: the engine knows what the ledger does not. Try the disk again after a while."""
         log.error("ledger_failed", reason=str(error))
         self._metrics.commit_failures.inc()
-        self._health.ledger = "failing"
+        self._health.ledger = "full" if isinstance(error, LedgerFull) else "failing"
+        if not self._failing:
+            self._vitals.note(What.LEDGER_FULL if isinstance(error, LedgerFull) else What.LEDGER_FAILED)
+            if self._loop.time() - self._recovered_at >= self._backoff.steady_s:
+                self._failures = 0
         self._failing = True
-        self._holding = False
+        self._holding = self._turning_back = False
+        self._turned_ms = 0
         self._awaiting.clear()
         self._held.clear()
         self._alarm.disarm()
         self._journal.close()
         self._gate.hold()
         self._writer.begin_era()
-        if not self._draining:
-            self._loop.call_later(self._backoff.delay_s(self._failures), self._probe)
+        if self._probing is not None:
+            self._probing.cancel()
+        self._probing = self._loop.call_later(self._backoff.delay_s(self._failures), self._probe)
         self._failures += 1
         self._moved_on.set()
 
     def _probe(self) -> None:
+        """Try what a commit needs: a row that is only changed in place would prove nothing of a full disk."""
         if not self._draining:
-            self._writer.submit(sign_of_life(self._clock.now()))
+            self._writer.probe(self._clock.now())
 
     def _recover(self) -> None:
-        """Go on from what the ledger knows."""
+        """The disk can be written again. Only time can tell for how long: until then the waiting goes on growing."""
+        if self._resume():
+            log.info("ledger_recovered", failures=self._failures)
+            self._vitals.note(What.LEDGER_RECOVERED, failures=self._failures)
+            self._failing = False
+            self._recovered_at = self._loop.time()
+            self._health.ledger = self._healthy_ledger
+
+    def _resume(self) -> bool:
+        """Go on from what the ledger knows. Returns whether it can be read."""
         try:
             self._engine = self._restored_engine()
         except StoreError as error:
             self._failed(error)
-            return
-        log.info("ledger_recovered", failures=self._failures)
-        self._failing = False
-        self._failures = 0
-        self._health.ledger = self._healthy_ledger
+            return False
         self._registry.forget()
         self._check_calendar(self._clock.now())
         self._arm()
         self._gate.release()
+        return True
 
     def _restored_engine(self) -> Engine:
         state = self._ledger.restorable_state()
@@ -321,33 +306,12 @@ class Runner:
         setting = self._setting
         return Engine.restore(state, setting.standing.release, epoch=self._ledger.short_epoch, scorer=setting.scorer)
 
-    # Publishing.
-
-    def _publish_owed(self) -> None:
-        """Publish what the ledger says is owed, as much of it as there is room for."""
-        now = self._clock.now()
-        try:
-            owed: list[Owed] = [*self._ledger.owed_withdrawals(now, LIMIT), *self._ledger.owed_offers(now, LIMIT)]
-        except StoreError as error:
-            self._failed(error)
-            return
-        for each in owed:
-            self._outbox.put(publication_of(each))
-
-    def _published(self, publication: Publication) -> None:
-        """Note that the broker has taken it. Should the note be lost, it is published again under the same id."""
-        if self._failing:
-            return
-        if publication.kind is Kind.OFFER:
-            self._writer.submit(offer_sent(publication.id, self._clock.now()))
-        elif publication.kind is Kind.WITHDRAWAL:
-            self._writer.submit(withdrawal_sent(publication.id, self._clock.now()))
-
     # Time.
 
     def _arm(self) -> None:
         due = self._engine.next_timer()
-        self._alarm.arm(self._registry.due if due is None else min(due, self._registry.due))
+        if not self._draining:
+            self._alarm.arm(self._registry.due if due is None else min(due, self._registry.due))
 
     def _wake(self) -> None:
         """Let the engine fire what is due."""
@@ -364,8 +328,45 @@ class Runner:
     def _check_calendar(self, now: Instant) -> None:
         """Tell the engine of units whose local time has changed; at the start, of every unit."""
         self._journal.check(now)
-        for registered in self._registry.registrations(now):
+        for registered in self._registry.registrations(now, time_is_sure=self._time.is_sure):
             self._conclude(self._receive(registered, now), now)
+
+    def _time_judged(self) -> None:
+        """Tell the engine that the time has become suspect, or sure again; and timers may be due at once."""
+        self._health.clock = self._clock.quality
+        log.warning("clock", quality=self._clock.quality.value)
+        if not self._failing and not self._turning_back:
+            self._check_calendar(self._clock.now())
+            self._alarm.disarm()
+            self._arm()
+            self._publisher.time_judged()
+
+    def _begin_set_back(self) -> None:
+        """Take nothing in until the ledger's time is set back: first all that was decided must be on disk."""
+        if self._failing or self._draining or self._turning_back:
+            return
+        self._turning_back, self._holding = True, False
+        self._held.clear()
+        self._alarm.disarm()
+        self._gate.hold()
+        self._writer.submit(sign_of_life(self._clock.now()))
+
+    def _turn_back(self) -> None:
+        """Set the ledger's time back, and once that is on disk, the clock's; go on with an engine of that time."""
+        if self._writer.backlog:
+            return
+        turned_ms, self._turned_ms = self._turned_ms, self._clock.behind_ms()
+        if turned_ms:
+            self._clock.set_back(turned_ms)
+            log.warning("clock_set_back", by_s=turned_ms // SECOND_MS)
+        if turned_ms or not self._turned_ms:  # the wall clock may have come to agree with us meanwhile
+            self._turning_back, self._turned_ms = False, 0
+            self._resume()
+            return
+        try:
+            self._writer.submit(time_set_back(self._ledger, self._clock.now() - self._turned_ms, self._turned_ms))
+        except StoreError as error:
+            self._failed(error)
 
     # The end.
 
@@ -374,9 +375,9 @@ class Runner:
         self._draining = True
         self._alarm.disarm()
         await self.settled()
-        if self._connection is not None:
-            self._outbox.put(self._setting.standing.announcement(Liveness.GONE))
-        await self._until(lambda: self._connection is None or not len(self._outbox))
+        if self._publisher.connection is not None:
+            self._publisher.put(self._setting.standing.announcement(Liveness.GONE))
+        await self._until(lambda: self._publisher.connection is None or not len(self._publisher))
         await self.settled()
 
     async def settled(self) -> None:
@@ -385,6 +386,11 @@ class Runner:
 
     async def close(self) -> None:
         """Commit what is queued, and close ledger and journal."""
+        self._time.stop()
+        self._vitals.stop()
+        if self._probing is not None:
+            self._probing.cancel()
+        self._ingest.tell_rest(self._clock.now())
         await self._writer.close()
         self._journal.close()
 

@@ -1,6 +1,8 @@
 """What the command as a whole promises: help with examples, one-sentence errors, exit codes."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from gateway import __version__
 from gateway.cli.command import app, main
 from gateway.core.errors import InvariantViolation
-from tests.cli.conftest import Wayside
+from tests.cli.conftest import ROOT, Wayside
 
 
 def _commands() -> list[tuple[str, ...]]:
@@ -80,8 +82,36 @@ def test_a_bug_of_ours_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> Non
         main()
 
 
-def test_run_says_what_is_wrong_with_the_configuration(wayside: Wayside, tmp_path: Path) -> None:
+def test_run_says_what_is_wrong_with_the_configuration(tmp_path: Path) -> None:
     config = tmp_path / "gateway.toml"
     config.write_text("gateway = 1\n")
-    result = wayside("run", "--config", config, exits=2)
-    assert str(config) in result.output
+    command = [sys.executable, "-m", "gateway.cli", "run", "--config", str(config)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert str(config) in ended.stderr
+
+
+def test_run_takes_no_code_from_the_working_directory(tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text("gateway = 1\n")
+    (tmp_path / "logging.py").write_text("raise SystemExit(9)\n")
+    script = tmp_path / "bin" / "wayside"
+    script.parent.mkdir()
+    script.write_text("from gateway.cli import main\nmain()\n")
+    command = [sys.executable, str(script), "run", "--config", "gateway.toml"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2, ended.stderr
+
+
+def test_a_device_carries_nothing_that_draws_on_terminals(tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text("gateway = 1\n")
+    program = (
+        "import runpy, sys\n"
+        f"sys.argv = ['edge', {str(config)!r}]\n"
+        "try:\n    runpy.run_module('gateway.edge', run_name='__main__')\n"
+        "except SystemExit:\n"
+        "    print(sorted({'typer', 'pygments', 'prompt_toolkit', 'sqlite_utils'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"

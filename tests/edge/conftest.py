@@ -2,13 +2,16 @@
 
 import asyncio
 import inspect
+import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from gateway.edge.store import schema
 from gateway.edge.store.ledger import Ledger
+from gateway.testing.small_disk import NotPermittedError, SmallDisk, a_small_disk
 
 _PATIENCE_S = 30.0
 
@@ -42,3 +45,16 @@ def open_ledger(ledger_path: Path) -> Iterator[Callable[[], Ledger]]:
     yield opener
     for ledger in opened:
         ledger.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A disk of 4 MiB. Skipped where it may not be mounted; under CI that fails."""
+    with ExitStack() as stack:
+        try:
+            disk = stack.enter_context(a_small_disk(tmp_path / "disk", 4))
+        except NotPermittedError as error:
+            if os.environ.get("CI", "") not in {"", "0", "false"}:
+                pytest.fail(f"no small disk: {error} (under CI nothing is skipped)", pytrace=False)
+            pytest.skip(f"no small disk: {error}")
+        yield disk

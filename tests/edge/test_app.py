@@ -20,11 +20,11 @@ from gateway.edge import app
 from gateway.edge.app import ExitCode
 from gateway.edge.config import read_config
 from gateway.edge.http import HttpServer
-from gateway.edge.observe import Health, Metrics
+from gateway.edge.observe import Health, Metrics, configure_log
 from gateway.edge.runner import Runner
 from gateway.edge.store import schema
 from gateway.edge.store.rows import Transaction
-from gateway.edge.store.writer import _Session
+from gateway.edge.store.session import Session
 from gateway.testing import broker as wire
 from gateway.testing.broker import ScriptedBroker
 from gateway.testing.samples import T0
@@ -125,6 +125,8 @@ def test_a_newer_ledger_is_refused_and_left_alone(folder: Path, capsys: pytest.C
     schema.prepare(path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version=99")
+        connection.execute("DELETE FROM meta WHERE name = 'version'")
+        connection.commit()
 
     assert app.run(_configure(folder)) == 4
     assert "install a newer one" in capsys.readouterr().err
@@ -136,6 +138,44 @@ def test_a_data_folder_that_cannot_be_made_is_one_sentence(folder: Path, capsys:
 
     assert app.run(_configure(folder, more='credential_key_file = "key"\n')) == ExitCode.BAD_LEDGER
     assert "cannot be used" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("broker", "said"),
+    [
+        ('host = "a..b"', "broker.host: 'a..b' is no host"),
+        ('username = "gw"\npassword_file = "absent"', "absent: broker.password_file: cannot be read"),
+        ('[broker.tls]\nca_file = "absent"', "absent: broker.tls.ca_file: cannot be read"),
+    ],
+)
+def test_what_connecting_needs_is_tried_at_the_start(
+    folder: Path, capsys: pytest.CaptureFixture[str], broker: str, said: str
+) -> None:
+    file = _configure(folder)
+    file.write_text(file.read_text(encoding="utf-8").replace("port = 1\n", f"port = 1\n{broker}\n"), encoding="utf-8")
+
+    assert app.run(file) == ExitCode.BAD_CONFIG
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+async def test_a_password_of_the_environment_is_sent_and_never_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAYSIDE_BROKER__USERNAME", "gw")
+    monkeypatch.setenv("WAYSIDE_BROKER__PASSWORD", "12-not-to-be-told")
+    configure_log("debug", "json")
+    async with ScriptedBroker(connack=[135, 0]) as broker:
+        file = _configure(folder, broker.port)
+        serving = _serve(file)
+        await broker.until(lambda: len(broker.published) == 1)
+        _terminate()
+        await serving
+
+    assert broker.of_kind(wire.CONNECT)[1].body.endswith(b"\x00\x02gw\x00\x1112-not-to-be-told")
+    said = "".join(capsys.readouterr()) + repr(read_config(file)) + read_config(file).model_dump_json()
+    assert "broker_refused" in said
+    assert "12-not-to-be-told" not in said
 
 
 def test_a_taken_port_is_named_by_its_key(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -209,13 +249,13 @@ async def test_a_disk_that_does_not_answer_keeps_nobody_from_ending(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stuck = threading.Event()
-    commit = _Session.commit
+    commit = Session.commit
 
-    def slow(session: _Session, transactions: list[Transaction]) -> None:
+    def slow(session: Session, transactions: list[Transaction]) -> None:
         stuck.wait(10)
         commit(session, transactions)
 
-    monkeypatch.setattr(_Session, "commit", slow)
+    monkeypatch.setattr(Session, "commit", slow)
     monkeypatch.setattr(app, "DRAIN_WITHIN_S", 0.05)
     monkeypatch.setattr(app, "CLOSE_WITHIN_S", 0.05)
     async with ScriptedBroker() as broker:

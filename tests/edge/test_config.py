@@ -18,6 +18,7 @@ from gateway.edge.config import (
     read_config,
     read_password,
 )
+from gateway.edge.config_devices import DevicesConfig
 
 _MINIMAL = """
 id = "gw-1"
@@ -64,8 +65,40 @@ def test_the_environment_stands_above_the_file(tmp_path: Path, monkeypatch: pyte
     assert (config.id, config.broker.host, config.broker.port) == ("gw-2", "10.0.0.5", 2883)
 
 
+@pytest.mark.parametrize(
+    "host", ["broker", "broker.local.", "my_broker.example.org", "10.0.0.5", "::1", "fe80::1%eth0", "bröker.ch"]
+)
+def test_a_host_is_a_name_or_an_address(host: str) -> None:
+    assert BrokerConfig(host=host).host == host
+
+
+def test_a_password_of_the_environment_stands_above_the_file_and_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAYSIDE_BROKER__PASSWORD", "0123")
+    text = _MINIMAL + '[broker]\nusername = "gw"\npassword_file = "absent"\n'
+    config = read_config(_write(tmp_path, text))
+
+    assert read_password(config.broker) == "0123"
+    assert "0123" not in repr(config) + config.model_dump_json()
+
+
+def test_a_username_needs_no_password() -> None:
+    assert read_password(BrokerConfig(username="token")) is None
+
+
+@pytest.mark.parametrize(("content", "problem"), [(b"\n", "is empty"), (b"hush\xff", "is not UTF-8")])
+def test_a_password_file_that_holds_none_is_named(tmp_path: Path, content: bytes, problem: str) -> None:
+    (tmp_path / "secret").write_bytes(content)
+    config = BrokerConfig(username="gw", password_file=tmp_path / "secret")
+
+    with pytest.raises(ConfigError, match=problem) as caught:
+        read_password(config)
+    assert "hush" not in str(caught.value)
+
+
 def test_tls_and_password_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
-    text = _MINIMAL + '[broker]\npassword_file = "secret"\n[broker.tls]\nca_file = "ca.pem"\n'
+    text = _MINIMAL + '[broker]\nusername = "gw"\npassword_file = "secret"\n[broker.tls]\nca_file = "ca.pem"\n'
 
     broker = read_config(_write(tmp_path, text)).broker
 
@@ -79,6 +112,17 @@ def test_tls_and_password_paths_start_at_the_folder_of_the_file(tmp_path: Path) 
     [
         ('colour = "red"\n', "colour", "unknown key"),
         ("[broker]\nport = 70000\n", "broker.port", "less than or equal to 65535"),
+        ("[broker]\nhost = 'a..b'\n", "broker.host", "is no host"),
+        ("[broker]\nhost = ''\n", "broker.host", "is no host"),
+        ("[broker]\nhost = 'a b'\n", "broker.host", "is no host"),
+        (f"[broker]\nhost = '{'x' * 64}.org'\n", "broker.host", "is no host"),
+        (f"[broker]\nhost = '{'x.' * 127}org'\n", "broker.host", "is no host"),
+        ("[broker]\nhost = 'mqtt://broker'\n", "broker.host", "the port as broker.port"),
+        ("[broker]\nhost = 'broker:1883'\n", "broker.host", "the port as broker.port"),
+        ("[broker]\nhost = '[::1]'\n", "broker.host", "the port as broker.port"),
+        ("[broker]\nusername = ''\n", "broker.username", "at least 1 character"),
+        ("[broker]\npassword_file = 'secret'\n", "broker", "a password needs a username"),
+        ("[broker]\nusername = 'gw'\npassword = 'hush'\n", "broker.password", "WAYSIDE_BROKER__PASSWORD"),
         ("[http]\nhost = '0.0.0.0'\n", "http.host", "loopback"),
         ("[http]\nhost = 'example.org'\n", "http.host", "loopback"),
         ("[journal]\nlevel = 'raw'\n", "journal", "raw_until"),
@@ -162,7 +206,7 @@ def test_a_key_that_cannot_be_made_is_a_config_error(tmp_path: Path) -> None:
 
 def test_the_password_is_read_without_its_line_end(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("hush\n", encoding="utf-8")
-    config = read_config(_write(tmp_path, _MINIMAL + '[broker]\npassword_file = "secret"\n')).broker
+    config = read_config(_write(tmp_path, _MINIMAL + '[broker]\nusername = "gw"\npassword_file = "secret"\n')).broker
 
     assert read_password(config) == "hush"
     assert read_password(config.model_copy(update={"password_file": None})) is None
@@ -176,8 +220,12 @@ def test_the_example_is_a_valid_configuration_and_what_it_comments_out_are_keys(
     config = read_config(example)
     lines = example.read_text(encoding="utf-8").splitlines()
     keys = {line.removeprefix("# ").split(" = ")[0] for line in lines if " = " in line}
+    keys |= {line.removeprefix("# [units.").split("]")[0] for line in lines if line.startswith("# [units.")}
 
     assert config.id == "gateway-1"
     assert keys >= set(GatewayConfig.model_fields) - {"units", "broker", "journal", "ledger", "http", "log"}
-    assert keys >= set(BrokerConfig.model_fields) - {"tls"} | set(UnitConfig.model_fields) | set(TlsConfig.model_fields)
+    assert keys >= set(BrokerConfig.model_fields) - {"tls", "password"} | set(UnitConfig.model_fields) | set(
+        TlsConfig.model_fields
+    )
+    assert keys >= set(DevicesConfig.model_fields)
     assert keys >= set(JournalConfig.model_fields) | set(HttpConfig.model_fields) | set(LogConfig.model_fields)

@@ -45,7 +45,7 @@ async def test_it_tells_what_was_chosen_why_and_what_came_of_it(ledger_path: Pat
     assert "refused at consent: no valid consent to profiling" in told
     assert "22:13:21Z presented at car-1" in told
     assert "withdrawn: drove_off at 2023-11-14 22:13:22Z" in told
-    assert "not yet published" in told
+    assert "never published" in told  # it was withdrawn in the moment it was made
 
 
 @pytest.mark.parametrize("name", ["o.car-1.e1.1", "last"])
@@ -56,7 +56,7 @@ async def test_a_decision_is_found_by_its_offer_or_as_the_newest(ledger_path: Pa
 async def test_scripts_get_the_whole_record(ledger_path: Path) -> None:
     told = explain(await _recorded(ledger_path), "last").to_json()
     assert told["outcomes"] == [{"at_ms": T0 + 1000, "outcome": "presented", "unit": "car-1"}]
-    assert told["publication"] == "pending"
+    assert told["publication"] == "dropped"
 
 
 @pytest.mark.parametrize(("name", "said"), [("last", "no decision yet"), ("d.x", "no decision or offer 'd.x'")])

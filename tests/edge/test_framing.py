@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.edge.framing import NotMqtt, PacketProtocol, PacketReader
+from gateway.edge.framing import LONGEST_BODY, NotMqtt, PacketProtocol, PacketReader
 
 
 def _packet(first: int, body: bytes) -> bytes:
@@ -60,6 +60,10 @@ class Library(asyncio.Protocol):
     def __init__(self) -> None:
         self.told: list[str] = []
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        del transport
+        self.told.append("made")
+
     def connection_lost(self, exc: Exception | None) -> None:
         self.told.append(f"lost {exc}")
 
@@ -70,23 +74,35 @@ class Library(asyncio.Protocol):
         self.told.append("resume")
 
 
-class Cut(asyncio.Transport):
-    """Notes that it was aborted."""
+@pytest.mark.parametrize("cut", [1, 100, LONGEST_BODY, LONGEST_BODY + 10])
+def test_of_a_packet_that_is_too_long_only_the_start_is_kept_and_the_next_is_read(cut: int) -> None:
+    stream = _packet(0x32, b"x" * (3 * LONGEST_BODY)) + _packet(0xD0, b"") + _packet(0x32, b"y" * LONGEST_BODY)
+    taken: list[tuple[int, bytes]] = []
+    reader = PacketReader(lambda first, body: taken.append((first, body)))
+    longest = 0
+    for start in range(0, cut, max(1, cut // 3)):
+        reader.feed(stream[start : min(cut, start + max(1, cut // 3))])
+    for start in range(cut, len(stream), 65_536):
+        reader.feed(stream[start : start + 65_536])
+        longest = max(longest, len(reader._rest))
 
-    aborted = False
-
-    def abort(self) -> None:
-        self.aborted = True
+    assert taken == [(0x32, b"x" * LONGEST_BODY), (0xD0, b""), (0x32, b"y" * LONGEST_BODY)]
+    assert longest < LONGEST_BODY + 65_536
 
 
 def test_the_library_hears_of_everything_but_bytes() -> None:
-    library, transport = Library(), Cut()
-    protocol = PacketProtocol(library, transport, lambda *_: None)
+    library = Library()
+    heard: list[int] = []
+    lost: list[Exception | None] = []
+    protocol = PacketProtocol(library, lambda *_: None, heard.append, lost.append)
+    protocol.connection_made(asyncio.Transport())
     protocol.pause_writing()
     protocol.resume_writing()
     protocol.eof_received()
-    protocol.connection_lost(None)
+    protocol.data_received(b"\x30\x00")
     protocol.data_received(b"\x30\xff\xff\xff\xff\x01")
+    protocol.connection_lost(None)
 
-    assert library.told == ["pause", "resume", "lost None"]
-    assert transport.aborted
+    assert library.told == ["made", "pause", "resume", "lost None"]
+    assert heard == [2, 6]
+    assert [type(cause) for cause in lost] == [NotMqtt, type(None)]

@@ -100,6 +100,13 @@ def test_dead_letters_are_bounded_in_number_and_counted_always(monkeypatch: pyte
     assert len(border.letters) == 4
 
 
+def test_a_clock_that_was_set_back_takes_no_dead_letters_with_it() -> None:
+    border = Border()
+    border.ingest.dead_letter(TELEMETRY, b"{", "bad_json", T0 + 86_400_000)
+    border.ingest.dead_letter(TELEMETRY, b"{", "bad_json", T0)
+    assert len(border.letters) == 2
+
+
 def test_a_dead_letter_nobody_takes_is_counted() -> None:
     border = Border(taken=False)
     border.read(TELEMETRY, b"{")

@@ -190,3 +190,16 @@ def test_an_owed_offer_is_published_as_it_was_recorded() -> None:
     owed = OwedOffer("o1", "car-1", b"as recorded", T0)
 
     assert publication_of(owed) == Publication(Kind.OFFER, "o1", "wayside/v1/car-1/offers", b"as recorded", T0)
+
+
+def test_a_refusal_is_counted_by_the_brokers_reason() -> None:
+    post = Post()
+    for number, code in enumerate((135, 151, 151)):
+        post.outbox.put(_offer(number))
+        post.answer(number, code)
+    sample = post.metrics.registry.get_sample_value
+
+    assert post.count("offer", "refused") == 3
+    assert sample("wayside_broker_reasons_total", {"kind": "puback", "reason": "not_authorized"}) == 1
+    assert sample("wayside_broker_reasons_total", {"kind": "puback", "reason": "quota_exceeded"}) == 2
+    assert post.confirmed == []

@@ -242,3 +242,15 @@ async def test_a_confirmation_of_something_else_is_nothing(path: Path) -> None:
         stage.runner.confirmed("not ours", 0)
 
         assert stage.count("publications_total", kind="offer", result="taken") == 0
+
+
+async def test_what_two_sessions_agree_to_under_one_id_is_two_receipts(path: Path) -> None:
+    notice = {"id": "n1", "version": "1", "language": "en"}
+    given = {"holder": "session", "purpose": "offer_display", "state": "given", "notice": notice, "id": "c-1"}
+    async with a_stage(path) as stage:
+        stage.say("consents", given)
+        stage.say("consents", given)  # the same person's, delivered twice
+        stage.say("status", {"state": "gone"})
+        stage.say("consents", given)
+        await stage.settled()
+        assert stage.rows("SELECT count(*) FROM consents WHERE holder = 'session'") == [(2,)]

@@ -94,8 +94,9 @@ def _content(event: Event) -> str:
             return f"{position.lat:.6f} {position.lon:.6f} {_pairs(measured)}".rstrip()
         case SignalsReported(signals=signals):
             return _pairs(signals)
-        case FenceReported(entered=entered, exited=exited):
-            return _pairs({"exited": ",".join(exited) or None, "entered": ",".join(entered) or None})
+        case FenceReported():
+            told = ("exited", "passed_by", "entered", "approached", "receded")
+            return _pairs({name: ",".join(getattr(event, name)) or None for name in told})
         case _:
             return _pairs({name: v for name, v in encode_event(event).items() if name not in _TOLD_ALREADY})
 

@@ -39,7 +39,7 @@ TOLD: list[tuple[Line, str]] = [
         EventLine(T0, REGISTERED),
         (
             f"{AT}  car-1  UnitRegistered  kind=car placements=driver_screen,passenger_screen,voice,phone language=en "
-            "contextual_offers=false utc_offset_s=0"
+            "contextual_offers=false utc_offset_s=0 time_is_sure=true"
         ),
     ),
     (
