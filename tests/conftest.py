@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
 
 from gateway.testing.mosquitto import Mosquitto, find_mosquitto
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
+
+# How long an example takes depends on who else is on the machine: no test is timed.
+settings.register_profile("wayside", deadline=None)
+settings.load_profile("wayside")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

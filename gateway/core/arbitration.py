@@ -16,6 +16,9 @@ from typing import NamedTuple
 from gateway.core.campaign import RANK, Kind, Placement, Rank
 from gateway.core.effects import Refusal, Stage
 
+# Looked up once: a member costs a call into its enumeration each time.
+_SAFETY, _ARBITRATION = Kind.SAFETY, Stage.ARBITRATION
+
 
 def net_value(propensity: float, context_weight: float, value: float, lever: float, annoyance: float) -> float:
     """Return what saying it is worth more than saying nothing."""
@@ -57,15 +60,15 @@ def _order(contender: Contender) -> tuple[Rank, float, str, str]:
 
 
 def _beats_silence(contender: Contender) -> bool:
-    return contender.net_value > 0 or contender.kind is Kind.SAFETY
+    return contender.net_value > 0 or contender.kind is _SAFETY
 
 
 def _silenced(contender: Contender) -> Refusal:
-    return Refusal(Stage.ARBITRATION, "silence_is_better", {"net_value": contender.net_value})
+    return Refusal(_ARBITRATION, "silence_is_better", {"net_value": contender.net_value})
 
 
 def _why_not(contender: Contender, winner: Contender) -> Refusal:
     if not _beats_silence(contender):
         return _silenced(contender)
     reason = "lower_net_value" if winner.kind is contender.kind else "outranked"
-    return Refusal(Stage.ARBITRATION, reason, {"by": winner.action, "net_value": contender.net_value})
+    return Refusal(_ARBITRATION, reason, {"by": winner.action, "net_value": contender.net_value})

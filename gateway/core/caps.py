@@ -4,18 +4,22 @@ A cap is reserved when the offer is committed and released if it was never prese
 service and safety are never capped. The window slides: at the very instant it has passed, a reservation counts no more.
 """
 
+from collections.abc import Collection
+
 from gateway.core.campaign import Action, Cap, Kind
 from gateway.core.consent import home_of
 from gateway.core.state import Memory, StateKey
 from gateway.core.units import SECOND_MS, Instant
 
+# Looked up once: a member costs a call into its enumeration each time.
+_MARKETING = Kind.MARKETING
 _CAP = "cap"
 _NEVER = "never"
 
 
 def cap_of(action: Action) -> Cap | None:
     """Return the cap that binds an action; None: unlimited."""
-    return action.cap if action.kind is Kind.MARKETING else None
+    return action.cap if action.kind is _MARKETING else None
 
 
 def used(memory: Memory, holder: str, unit: str, action: Action, now: Instant) -> int:
@@ -48,10 +52,10 @@ def never_again(memory: Memory, holder: str, unit: str, action: str, now: Instan
     memory.put(StateKey(scope, owner, _NEVER, action), now)
 
 
-def refused_for_good(memory: Memory, holder: str, unit: str, action: str) -> bool:
-    """Return whether the holder said never again."""
+def refused_for_good(memory: Memory, holder: str, unit: str) -> Collection[str]:
+    """Return the actions of which the holder said never again; do not keep it across changes."""
     scope, owner = home_of(holder, unit)
-    return memory.get(scope, owner, _NEVER, action) is not None
+    return memory.group(scope, owner, _NEVER)
 
 
 def _reservation(holder: str, unit: str, action: str, offer: str) -> StateKey:

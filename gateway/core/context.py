@@ -7,11 +7,12 @@ subject but what is under `facts`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from gateway.core import drive
 from gateway.core.campaign import ADDRESSEE, Placement
 from gateway.core.events import SESSION, Role, Scalar, UnitKind
-from gateway.core.fences import tracker
+from gateway.core.fences import visits
 from gateway.core.release import Release
 from gateway.core.state import Memory, Scope, StateKey
 from gateway.core.units import SECOND_MS, Instant
@@ -111,19 +112,31 @@ def facts_of(memory: Memory, holder: str) -> Mapping[str, Scalar]:
 
 
 def hear(memory: Memory, unit: str, signals: Mapping[str, Scalar], ts: Instant) -> Mapping[str, Scalar]:
-    """Remember signals, newest `ts` wins; return those that count, whether or not they say anything new."""
+    """Remember signals, newest `ts` wins; return those that count, whether or not they say anything new.
+
+    Of what decides much it is kept since which `ts` it holds. So a message that is delivered once more after a restart
+    is known for an old one: what it said has been overtaken, or is so still.
+    """
     heard = memory.kinematics(unit, "signal")
     newer = signals
     for path in signals:
-        known = heard.get(path)
-        if known is not None and ts < known[0]:
-            newer = {path: value for path, value in signals.items() if path not in heard or ts >= heard[path][0]}
+        if _is_late(memory, heard, unit, path, ts):
+            newer = {path: value for path, value in signals.items() if not _is_late(memory, heard, unit, path, ts)}
             break
     for path, value in newer.items():
         heard[path] = (ts, value)
-        if path in DURABLE_SIGNALS:
+        if path in DURABLE_SIGNALS and memory.get(Scope.UNIT, unit, "signal", path) != value:
             memory.put(StateKey(Scope.UNIT, unit, "signal", path), value)
+            memory.put(StateKey(Scope.UNIT, unit, "signal_ts", path), ts)
     return newer
+
+
+def _is_late(memory: Memory, heard: Mapping[str, Any], unit: str, path: str, ts: Instant) -> bool:
+    known = heard.get(path)
+    if known is not None:
+        return bool(ts < known[0])
+    since = memory.get(Scope.UNIT, unit, "signal_ts", path) if path in DURABLE_SIGNALS else None
+    return since is not None and bool(ts < since)
 
 
 def signal(memory: Memory, unit: str, path: str) -> Scalar | None:
@@ -169,7 +182,7 @@ def is_alone(memory: Memory, unit: Unit, holder: str) -> bool:
 def variables(memory: Memory, release: Release, unit: Unit, role: Role, holder: str, now: Instant) -> dict[str, object]:
     """Return the flat context for one addressee: exactly the names of `gateway.core.policy.VARIABLES`."""
     local = datetime.fromtimestamp(now / SECOND_MS + unit.utc_offset_s, tz=UTC)
-    fences = tracker.inside(memory, unit.id)
+    fences = visits.inside(memory, unit.id)
     driving = drive_of(memory, unit.id).state
     return {
         "hour": local.hour,

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.core import context, features, offers, safety
+from gateway.core import consent, context, features, offers, safety
 from gateway.core.arbitration import Contender, arbitrate, net_value
 from gateway.core.campaign import Action, Placement, Treatment
 from gateway.core.drive import Driving
@@ -21,7 +21,7 @@ from gateway.core.screening import Candidate, Scene, screen
 from gateway.core.state import Scope, StateKey
 from gateway.core.triggers import Match
 from gateway.core.turn import Turn
-from gateway.core.units import SECOND_MS
+from gateway.core.units import SECOND_MS, Instant
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ def _arbitrate(entries: Sequence[_Entry]) -> Candidate | None:
 def _entries(turn: Turn, unit: context.Unit, matches: Iterable[Match]) -> list[_Entry]:
     """Return each matched action once for each placement of the unit it has a treatment for."""
     evaluations: dict[tuple[Role, str], Evaluation] = {}
-    addressees: dict[Placement, tuple[Role, str]] = {}
+    addressees: dict[Placement, tuple[Role, str, Evaluation]] = {}
     entries: list[_Entry] = []
     firsts: dict[str, Match] = {}
     for match in matches:
@@ -102,12 +102,12 @@ def _entries(turn: Turn, unit: context.Unit, matches: Iterable[Match]) -> list[_
         for treatment in treatments:
             place = treatment.placement
             if place not in addressees:
-                addressees[place] = context.addressee(turn.memory, unit.id, place)
-            role, holder = addressees[place]
-            if (role, holder) not in evaluations:
-                variables = context.variables(turn.memory, turn.release, unit, role, holder, turn.now)
-                evaluations[role, holder] = turn.release.expressions.evaluation(variables)
-            evaluation = evaluations[role, holder]
+                role, holder = context.addressee(turn.memory, unit.id, place)
+                if (role, holder) not in evaluations:
+                    variables = context.variables(turn.memory, turn.release, unit, role, holder, turn.now)
+                    evaluations[role, holder] = turn.release.expressions.evaluation(variables)
+                addressees[place] = role, holder, evaluations[role, holder]
+            role, holder, evaluation = addressees[place]
             candidate = Candidate(match.action, treatment, match.trigger, role, holder, evaluation, match.about)
             entries.append(_Entry(match, treatment, candidate))
     return entries
@@ -115,12 +115,13 @@ def _entries(turn: Turn, unit: context.Unit, matches: Iterable[Match]) -> list[_
 
 def _treatments(action: Action, unit: context.Unit) -> list[Treatment]:
     """Return one treatment a placement of the unit: in the unit's language, else the first that is given."""
+    placed = [treatment for treatment in action.treatments if treatment.placement in unit.placements]
+    if len(placed) < 2:
+        return placed
     by_placement: dict[str, Treatment] = {}
-    for treatment in action.treatments:
+    for treatment in placed:
         spoken = by_placement.get(treatment.placement)
-        if treatment.placement in unit.placements and (
-            spoken is None or (spoken.language != unit.language and treatment.language == unit.language)
-        ):
+        if spoken is None or (spoken.language != unit.language and treatment.language == unit.language):
             by_placement[treatment.placement] = treatment
     return list(by_placement.values())
 
@@ -223,8 +224,17 @@ def _offer(turn: Turn, unit: context.Unit, chosen: Candidate, number: str) -> Of
         call_to_action=treatment.call_to_action,
         reward=action.reward,
         made=turn.now,
-        expires=turn.now + action.valid_for_s * SECOND_MS,
+        expires=_expiry(turn, unit, chosen),
     )
+
+
+def _expiry(turn: Turn, unit: context.Unit, chosen: Candidate) -> Instant:
+    """Return until when an offer stands: no longer than any consent it rests on."""
+    ends = [
+        consent.granted_until(turn.memory, chosen.holder, unit.id, purpose, turn.now)
+        for purpose in consent.purposes_of(chosen.action)
+    ]
+    return min(turn.now + chosen.action.valid_for_s * SECOND_MS, *ends, consent.FOR_GOOD)
 
 
 def _act(turn: Turn, unit: context.Unit, chosen: Candidate, offer: Offer) -> None:

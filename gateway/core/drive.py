@@ -69,6 +69,8 @@ class Drive:
         evidence: The signals that say "park".
         spent: Those among them that the unit has moved in spite of.
         heard: The `ts` of the message that last changed anything here.
+        moved: The `ts` of the message that last changed `moving`, or when it came, if it claims to be from later: an
+            older speed says nothing any more.
     """
 
     state: Driving = Driving.UNKNOWN
@@ -77,6 +79,7 @@ class Drive:
     spent: frozenset[str] = frozenset()
     moving: bool = False
     heard: Instant = 0
+    moved: Instant = 0
 
     def to_json(self) -> dict[str, object]:
         """Return it as the value of a state entry."""
@@ -87,6 +90,7 @@ class Drive:
             "spent": sorted(self.spent),
             "moving": self.moving,
             "heard": self.heard,
+            "moved": self.moved,
         }
 
     @staticmethod
@@ -101,6 +105,7 @@ class Drive:
             spent=frozenset(value["spent"]),  # type: ignore[call-overload]
             moving=bool(value["moving"]),
             heard=int(str(value["heard"])),
+            moved=int(str(value.get("moved", 0))),
         )
 
 
@@ -119,6 +124,7 @@ def advance(
         fresh: They are recent enough to say that the unit is parked now.
     """
     evidence, spent, moving, heard = drive.evidence, drive.spent, drive.moving, False
+    moved = drive.moved
     said = now if ts is None else ts
     may_park = fresh and said >= drive.heard - REORDERED_MS
     for path in sorted(EVIDENCE.keys() & signals.keys()):
@@ -126,16 +132,17 @@ def advance(
         if not EVIDENCE[path](signals[path]):
             evidence, spent = evidence - {path}, spent - {path}
         elif path not in evidence and may_park:
-            evidence, moving = evidence | {path}, False
+            evidence, moving, moved = evidence | {path}, False, max(moved, min(said, now))
     speed = signals.get(SPEED)
-    if isinstance(speed, int | float):
+    if isinstance(speed, int | float) and said >= drive.moved:
         heard = True
+        moved = min(said, now) if moving != (abs(speed) >= MOVING_KMH) else moved
         moving = abs(speed) >= MOVING_KMH
         spent = evidence if moving else spent
     if not heard:
         return drive
     state = Driving.PARKED if evidence - spent and not moving else Driving.DRIVING
-    after = Drive(state, drive.since if state is drive.state else now, evidence, spent, moving, drive.heard)
+    after = Drive(state, drive.since if state is drive.state else now, evidence, spent, moving, drive.heard, moved)
     return drive if after == drive else replace(after, heard=max(said, drive.heard))
 
 
@@ -154,4 +161,8 @@ def is_news(known: Mapping[str, object] | None, signals: Mapping[str, Scalar]) -
 
 def lose(drive: Drive, now: Instant) -> Drive:
     """Return the state once nothing of it can be trusted any longer."""
-    return Drive(Driving.UNKNOWN, now, heard=drive.heard) if drive.state is not Driving.UNKNOWN else drive
+    return (
+        Drive(Driving.UNKNOWN, now, heard=drive.heard, moved=drive.moved)
+        if drive.state is not Driving.UNKNOWN
+        else drive
+    )

@@ -1,6 +1,9 @@
 """What the engine asks for.
 
 The shell commits the durable effects in one transaction, then publishes, then acknowledges.
+
+No effect is changed once it is made. `Refusal` and `Verdict` are not frozen all the same: a decision makes one of each
+for every candidate, and to set a field of a frozen dataclass costs six times as much.
 """
 
 from dataclasses import dataclass, field
@@ -8,7 +11,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from gateway.core.campaign import Kind, Placement, Reward
-from gateway.core.events import Outcome, Role
+from gateway.core.events import FenceReported, Outcome, Role
 from gateway.core.moments import Moment
 from gateway.core.state import StateKey
 from gateway.core.units import Instant
@@ -29,7 +32,7 @@ class Stage(StrEnum):
     ARBITRATION = "arbitration"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Refusal:
     """Why a candidate was not chosen, with the values that decided it.
 
@@ -43,7 +46,7 @@ class Refusal:
     detail: dict[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Verdict:
     """What became of one candidate: an action in its treatment for one placement.
 
@@ -124,6 +127,13 @@ class MomentNoticed:
 
 
 @dataclass(frozen=True, slots=True)
+class FixTold:
+    """What a fix amounts to, without saying where it was: a journal without coordinates keeps this in its stead."""
+
+    report: FenceReported
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionRecorded:
     """A decision with its whole trace."""
 
@@ -195,6 +205,7 @@ class EventRefused:
 Effect: TypeAlias = (
     StateChanged
     | MomentNoticed
+    | FixTold
     | DecisionRecorded
     | OfferMade
     | OfferWithdrawn

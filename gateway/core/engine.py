@@ -17,9 +17,9 @@ from gateway.core.decide import decide
 from gateway.core.effects import Effect, EventRefused, MomentNoticed
 from gateway.core.errors import InvariantViolation
 from gateway.core.events import BeaconSighted, Event, FenceReported, PositionReported, SignalsReported, UnitRegistered
+from gateway.core.fences.visits import FRESH_MS
 from gateway.core.moments import Moment
 from gateway.core.offers import timers as offer_timers
-from gateway.core.perceive import FRESH_MS
 from gateway.core.release import Release
 from gateway.core.scoring import Scorer
 from gateway.core.state import Memory, Scope, StateKey
@@ -119,7 +119,7 @@ class Engine:
         turn = self._turn(now)
         for unit in self._memory.owners(Scope.UNIT):
             triggers.close_changed(self._memory, old, release, unit)
-        moments = perceive.fences_removed(turn, {fence.id: fence.kind for fence in old.fences.values()})
+        moments = perceive.fences_removed(turn, old)
         effects += self._conclude(turn, moments, fresh=True)
         self._agenda = Agenda()
         self._arm()

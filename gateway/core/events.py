@@ -67,6 +67,7 @@ class UnitRegistered:
         placements: Where this unit can show something, e.g. `driver_screen`.
         contextual_offers: Whether the unit's owner lets unknown people (sessions) see marketing.
         utc_offset_s: Local time minus UTC now; sent again when it changes.
+        time_is_sure: False while the gateway's clock is suspect: then a consent that ends on some day does not count.
     """
 
     unit: str
@@ -76,6 +77,7 @@ class UnitRegistered:
     language: str = "en"
     contextual_offers: bool = False
     utc_offset_s: int = 0
+    time_is_sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +113,23 @@ class SignalsReported:
 class FenceReported:
     """Crossings seen elsewhere at one instant: by a phone's own geofencing, or by the engine that wrote a journal.
 
+    One that tells of no fence is a sign of life: the unit still is where it was.
+
     Attributes:
         exited: Fences that were left; the engine takes them first.
         entered: Fences that were entered.
+        passed_by: Fences that were gone through without stopping.
+        approached: Fences that the unit heads for.
+        receded: Fences whose approach is over, so that another one would be news.
     """
 
     unit: str
     ts: Instant
     entered: tuple[str, ...] = ()
     exited: tuple[str, ...] = ()
+    passed_by: tuple[str, ...] = ()
+    approached: tuple[str, ...] = ()
+    receded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,10 @@ class FenceEntered(_Moment):
 
 @dataclass(frozen=True, slots=True)
 class FenceExited(_Moment):
-    """The unit left a fence. `reason`: left, or fence_removed by a new release."""
+    """The unit left a fence, or is no longer known to be in it.
+
+    `reason`: left; fence_removed by a new release; closed, with the unit inside; gap: it was silent for too long.
+    """
 
     fence: str
     fence_kind: str
@@ -33,6 +36,22 @@ class FenceExited(_Moment):
 @dataclass(frozen=True, slots=True)
 class FenceDwelled(_Moment):
     """The unit has been in a fence for the fence's `dwell_s`. Once a visit."""
+
+    fence: str
+    fence_kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class FenceApproached(_Moment):
+    """The unit heads for a fence and is as near as its `approach_m` or `approach_s` say. Once an approach."""
+
+    fence: str
+    fence_kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class FencePassedBy(_Moment):
+    """The unit went through a fence without stopping in it, perhaps between two fixes."""
 
     fence: str
     fence_kind: str
@@ -89,6 +108,8 @@ Moment: TypeAlias = (
     FenceEntered
     | FenceExited
     | FenceDwelled
+    | FenceApproached
+    | FencePassedBy
     | Parked
     | DroveOff
     | TyrePressureLow
@@ -103,6 +124,8 @@ MOMENTS: dict[str, type] = {
         FenceEntered,
         FenceExited,
         FenceDwelled,
+        FenceApproached,
+        FencePassedBy,
         Parked,
         DroveOff,
         TyrePressureLow,
@@ -113,5 +136,5 @@ MOMENTS: dict[str, type] = {
 }
 """Every moment by the name campaigns call it."""
 
-LOCATION_MOMENTS = frozenset({"FenceEntered", "FenceExited", "FenceDwelled"})
+LOCATION_MOMENTS = frozenset({"FenceEntered", "FenceExited", "FenceDwelled", "FenceApproached", "FencePassedBy"})
 """Moments that rest on where the unit is: marketing triggered by them needs `location_triggers`."""

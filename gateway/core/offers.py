@@ -33,11 +33,14 @@ AHEAD: Mapping[str, frozenset[Outcome]] = {
     Outcome.REDEEMED: frozenset({Outcome.NEVER_AGAIN}),
     Outcome.DECLINED: frozenset({Outcome.NEVER_AGAIN}),
     Outcome.DISMISSED: frozenset({Outcome.NEVER_AGAIN}),
-    Outcome.EXPIRED: frozenset({Outcome.NEVER_AGAIN}),
-    WITHDRAWN: frozenset({Outcome.NEVER_AGAIN}),
+    Outcome.EXPIRED: frozenset({Outcome.NEVER_AGAIN, Outcome.REDEEMED}),
+    WITHDRAWN: frozenset({Outcome.NEVER_AGAIN, Outcome.REDEEMED}),
     Outcome.NEVER_AGAIN: frozenset(),
 }
-"""Which outcomes may follow which. One may be skipped (a till redeems what was never reported as seen)."""
+"""Which outcomes may follow which. One may be skipped (a till redeems what was never reported as seen).
+
+What a till has redeemed was redeemed, though it is told of after the offer had expired here or was taken back.
+"""
 
 OPEN = frozenset({MADE, Outcome.PRESENTED, Outcome.SEEN})
 """States in which an offer stands on a screen, unanswered."""
@@ -120,6 +123,8 @@ def advance(
         caps.never_again(memory, record["holder"], record["unit"], record["action"], now)
     if not presented:
         _release(memory, event.offer, record)
+    elif record["state"] in _TAKEN_BACK and not record["presented"]:
+        _reserve_again(memory, event.offer, record, now)
     _keep(memory, event.offer, changed)
     recorded = OutcomeRecorded(event.id, event.offer, event.unit, now, event.outcome, event.detail)
     return recorded, _noticed(memory, event, record, now)
@@ -131,8 +136,7 @@ def _belated(
     """Take a report that an offer was shown after all, which was taken back or had expired: it counts for the cap."""
     if record["presented"] or record["state"] not in _TAKEN_BACK or event.outcome not in _SHOWN:
         return "outcome_not_ahead"
-    if record["capped"] and not record["orphaned"]:
-        caps.reserve(memory, record["holder"], record["unit"], record["action"], event.offer, now)
+    _reserve_again(memory, event.offer, record, now)
     _keep(memory, event.offer, {**record, "presented": True})
     return OutcomeRecorded(event.id, event.offer, event.unit, now, event.outcome, event.detail), []
 
@@ -232,6 +236,12 @@ def _keep(memory: Memory, offer: str, record: Mapping[str, Any]) -> None:
     if not is_live and memory.get(Scope.OFFER, unit, _LIVE, offer) is not None:
         memory.drop(StateKey(Scope.OFFER, unit, _LIVE, offer))
     memory.put(StateKey(Scope.OFFER, unit, _LIVE if is_live else _ENDED, offer), record)
+
+
+def _reserve_again(memory: Memory, offer: str, record: Mapping[str, Any], now: Instant) -> None:
+    """Take back what `_release` gave: it turns out that the offer was shown."""
+    if record["capped"] and not record["orphaned"]:
+        caps.reserve(memory, record["holder"], record["unit"], record["action"], offer, now)
 
 
 def _release(memory: Memory, offer: str, record: Mapping[str, Any]) -> None:

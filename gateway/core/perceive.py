@@ -4,12 +4,12 @@ Each function takes what an event says into the state, emits what must be record
 the moments it noticed, in order.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gateway.core import consent, context, drive, offers, triggers
 from gateway.core.campaign import Placement
-from gateway.core.effects import ConsentRecorded, EventIgnored, EventRefused, OutcomeRecorded
+from gateway.core.effects import ConsentRecorded, EventIgnored, EventRefused, FixTold, OutcomeRecorded
 from gateway.core.events import (
     SESSION,
     BeaconSighted,
@@ -26,27 +26,22 @@ from gateway.core.events import (
     UnitLost,
     UnitRegistered,
 )
-from gateway.core.fences import tracker
+from gateway.core.fences import tracker, visits
 from gateway.core.moments import (
     DroveOff,
     FenceDwelled,
-    FenceEntered,
-    FenceExited,
     Moment,
     Parked,
     SubjectArrived,
     TyrePressureLow,
 )
+from gateway.core.release import Release
 from gateway.core.state import Scope, StateKey
 from gateway.core.timers import TimerKey
 from gateway.core.turn import Turn
-from gateway.core.units import MINUTE_MS, Instant
-
-FRESH_MS = MINUTE_MS
-"""Telemetry older than this still says how things are, but no longer that something is happening: no offer."""
+from gateway.core.units import Instant
 
 _AWAKE = "awake"
-_DWELL = "dwell"
 _PARKED_LIMIT = "parked_limit"
 _SENDERS_FAULT = frozenset({"unknown_offer", "not_shown_here"})
 
@@ -64,12 +59,14 @@ def register(turn: Turn, event: UnitRegistered) -> list[Moment]:
         "language": event.language,
         "contextual_offers": event.contextual_offers,
         "utc_offset_s": event.utc_offset_s,
+        "time_is_sure": event.time_is_sure,
     }
     turn.memory.put(StateKey(Scope.UNIT, event.unit, "registered"), described)
     awake = turn.memory.kinematics(event.unit, _AWAKE)
     if not awake:
         # The first time since the process began: who was unknown here, and what they agreed to, is gone with the last.
         _end_session(turn, event.unit)
+        visits.awaken(turn.memory, event.unit)
         awake[""] = True
     return []
 
@@ -82,57 +79,56 @@ def fire(turn: Turn, key: TimerKey) -> list[Moment]:
 def timers_of(turn: Turn, unit: str) -> list[tuple[TimerKey, Instant]]:
     """Return the timers that a unit's state calls for: what a restored engine must wait for."""
     due = triggers.windows(turn.memory, turn.release, unit)
-    for fence in tracker.inside(turn.memory, unit):
-        if fence in turn.release.fences:
-            at = tracker.dwell_due(turn.memory, turn.release.fences[fence], unit)
-            if at is not None:
-                due.append((TimerKey(_DWELL, unit, fence), at))
+    fences = visits.held(turn.memory, unit)
+    due += [(key, at) for fence in fences for key, at in _fence_timers(turn, unit, fence) if at is not None]
+    silence = visits.silence_due(turn.memory, unit)
+    if silence is not None:
+        due.append((TimerKey(visits.SILENCE, unit), silence))
     driving = context.drive_of(turn.memory, unit)
     if driving.state is drive.Driving.PARKED:
         due.append((TimerKey(_PARKED_LIMIT, unit), driving.since + drive.PARKED_LIMIT_MS))
     return due
 
 
-def fences_removed(turn: Turn, fence_kinds: Mapping[str, str]) -> list[Moment]:
+def fences_removed(turn: Turn, old: Release) -> list[Moment]:
     """Let units leave the fences a new release no longer has: those inside only, once."""
-    moments: list[Moment] = []
-    for unit in turn.memory.owners(Scope.UNIT):
-        for fence in tracker.inside(turn.memory, unit):
-            if fence not in turn.release.fences:
-                turn.memory.drop(StateKey(Scope.UNIT, unit, "fence", fence))
-                moments.append(FenceExited(unit, turn.now, fence, fence_kinds.get(fence, "zone"), "fence_removed"))
-    return moments
+    units = turn.memory.owners(Scope.UNIT)
+    return [moment for unit in units for moment in visits.removed(turn.memory, old, turn.release, unit, turn.now)]
 
 
 def _position(turn: Turn, event: PositionReported) -> list[Moment]:
-    crossings = tracker.locate(turn.memory, turn.release, event)
-    if isinstance(crossings, tracker.FixFault):
-        return _ignore(turn, event.unit, crossings.value)
-    return _cross(turn, event.unit, crossings, event.ts)
-
-
-def _fence_reported(turn: Turn, event: FenceReported) -> list[Moment]:
-    return _cross(turn, event.unit, tracker.report(turn.memory, turn.release, event), event.ts)
+    told = tracker.locate(turn.memory, turn.release, event, turn.now)
+    if isinstance(told, tracker.FixFault):
+        return _ignore(turn, event.unit, told.value)
+    if told is None:
+        return []
+    turn.emit([FixTold(told)])
+    return _fence_reported(turn, told)
 
 
 def _beacon(turn: Turn, event: BeaconSighted) -> list[Moment]:
-    return _cross(turn, event.unit, tracker.sight(turn.memory, turn.release, event), event.ts)
+    told = tracker.sight(turn.memory, turn.release, event)
+    return [] if told is None else _fence_reported(turn, told)
 
 
-def _cross(turn: Turn, unit: str, crossings: list[tracker.Crossing], ts: Instant) -> list[Moment]:
-    moments: list[Moment] = []
-    for crossing in crossings:
-        fence, timer = crossing.fence, TimerKey(_DWELL, unit, crossing.fence.id)
-        due = tracker.cross(turn.memory, unit, crossing, ts, turn.now)
-        if due is None:
-            turn.agenda.cancel(timer)
-        else:
-            turn.agenda.set(timer, due)
-        if crossing.inside:
-            moments.append(FenceEntered(unit, turn.now, fence.id, fence.kind))
-        else:
-            moments.append(FenceExited(unit, turn.now, fence.id, fence.kind, "left"))
+def _fence_reported(turn: Turn, event: FenceReported) -> list[Moment]:
+    moments = visits.take(turn.memory, turn.release, event, turn.now)
+    _arm_fences(turn, event.unit, {*event.entered, *event.exited})
     return moments
+
+
+def _arm_fences(turn: Turn, unit: str, fences: Iterable[str]) -> None:
+    """Set the timers of fences, and of the unit's silence, to what the state calls for."""
+    timers = [timer for fence in sorted(fences) for timer in _fence_timers(turn, unit, fence)]
+    for key, due in [*timers, (TimerKey(visits.SILENCE, unit), visits.silence_due(turn.memory, unit))]:
+        if due is None:
+            turn.agenda.cancel(key)
+        else:
+            turn.agenda.set(key, due)
+
+
+def _fence_timers(turn: Turn, unit: str, fence: str) -> list[tuple[TimerKey, Instant | None]]:
+    return [(TimerKey(name, unit, fence), due) for name, due in visits.dues(turn.memory, turn.release, unit, fence)]
 
 
 def _signals(turn: Turn, event: SignalsReported) -> list[Moment]:
@@ -143,11 +139,14 @@ def _signals(turn: Turn, event: SignalsReported) -> list[Moment]:
         turn.emit([EventIgnored(unit, turn.now, "late_signal")])
     moments: list[Moment] = []
     if drive.is_news(memory.get(Scope.UNIT, unit, "drive"), signals):
-        fresh = turn.now - event.ts <= FRESH_MS
+        fresh = turn.now - event.ts <= visits.FRESH_MS
         known = context.drive_of(memory, unit)
         moments += _drive(turn, unit, drive.advance(known, signals, turn.now, ts=event.ts, fresh=fresh))
     if not context.SEATS.isdisjoint(signals):
         _keep_personal(turn, unit)
+    if tracker.ROUTE_ETA_S in signals or tracker.ROUTE_FENCE in signals:
+        told = tracker.route_ends(memory, turn.release, unit, event.ts, turn.now)
+        moments += [] if told is None else _fence_reported(turn, told)
     newly_low = _low_wheels(turn, unit, signals) - low_before
     return moments + [TyrePressureLow(unit, turn.now, context.wheel_of(path)) for path in sorted(newly_low)]
 
@@ -170,7 +169,7 @@ def _drive(turn: Turn, unit: str, after: drive.Drive) -> list[Moment]:
         return []
     if after.state is drive.Driving.PARKED:
         turn.agenda.set(limit, after.since + drive.PARKED_LIMIT_MS)
-        fences = tracker.inside(turn.memory, unit)
+        fences = visits.inside(turn.memory, unit)
         return [Parked(unit, turn.now, tuple(fences), tuple(context.fence_kinds(turn.release, fences)))]
     if before.state is not drive.Driving.PARKED:
         return []
@@ -182,8 +181,9 @@ def _drive(turn: Turn, unit: str, after: drive.Drive) -> list[Moment]:
 
 def _unit_lost(turn: Turn, event: UnitLost) -> list[Moment]:
     moments = _drive(turn, event.unit, drive.lose(context.drive_of(turn.memory, event.unit), turn.now))
-    for path in sorted(turn.memory.group(Scope.UNIT, event.unit, "signal")):
-        turn.memory.drop(StateKey(Scope.UNIT, event.unit, "signal", path))
+    for name in ("signal", "signal_ts"):
+        for path in sorted(turn.memory.group(Scope.UNIT, event.unit, name)):
+            turn.memory.drop(StateKey(Scope.UNIT, event.unit, name, path))
     turn.memory.forget(Scope.KINEMATICS, event.unit)
     for role in sorted(turn.memory.group(Scope.UNIT, event.unit, "presence")):
         _leave(turn, event.unit, role, event.ts)
@@ -326,8 +326,28 @@ def _ignore(turn: Turn, unit: str, reason: str) -> list[Moment]:
 
 
 def _dwell_reached(turn: Turn, key: TimerKey) -> list[Moment]:
-    tracker.dwelled(turn.memory, key.owner, key.item)
+    visits.dwelled(turn.memory, key.owner, key.item)
     return [FenceDwelled(key.owner, turn.now, key.item, turn.release.fences[key.item].kind)]
+
+
+def _hours_turned(turn: Turn, key: TimerKey) -> list[Moment]:
+    fence = turn.release.fences[key.item]
+    moments = visits.turn_hours(turn.memory, fence, key.owner, turn.now)
+    _arm_fences(turn, key.owner, [key.item])
+    # It now stands as the hours have it, also where a new release changed them during a visit.
+    due = fence.opening_hours and fence.opening_hours.next_change(turn.now)
+    if due:
+        turn.agenda.set(key, due)
+    else:
+        turn.agenda.cancel(key)
+    return moments
+
+
+def _silent_too_long(turn: Turn, key: TimerKey) -> list[Moment]:
+    fences = visits.held(turn.memory, key.owner)
+    moments = visits.give_up(turn.memory, turn.release, key.owner, turn.now)
+    _arm_fences(turn, key.owner, fences)
+    return moments
 
 
 def _window_closed(turn: Turn, key: TimerKey) -> list[Moment]:
@@ -360,7 +380,9 @@ _PERCEIVE: Mapping[type, Callable[..., list[Moment]]] = {
 }
 
 _FIRE: Mapping[str, Callable[[Turn, TimerKey], list[Moment]]] = {
-    _DWELL: _dwell_reached,
+    visits.DWELL: _dwell_reached,
+    visits.HOURS: _hours_turned,
+    visits.SILENCE: _silent_too_long,
     _PARKED_LIMIT: _parked_too_long,
     "offer": _offer_closed,
     "window": _window_closed,

@@ -99,22 +99,18 @@ class Evaluation:
 
     def holds(self, source: str) -> bool | None:
         """Return whether it holds; None when it failed or is no boolean, which refuses like False."""
-        if source in self._answers:
-            return self._answers[source]
-        self._answers[source] = answer = self._run(source)
-        return answer
+        if source not in self._answers:
+            try:
+                answer = self._programs[source].execute(self._context)
+            except _RUNTIME_FAULTS:
+                answer = None
+            self._answers[source] = answer if answer is True or answer is False else None
+        return self._answers[source]
 
     def values(self, source: str) -> dict[str, object]:
         """Return the variables an expression read, for a refusal's detail; of a subject only that it was read."""
         names = [name for name in self._programs[source].variables() if name in self.variables]
         return {name: "personal" if name in PERSONAL_VARIABLES else self.variables[name] for name in names}
-
-    def _run(self, source: str) -> bool | None:
-        try:
-            answer = self._programs[source].execute(self._context)
-        except _RUNTIME_FAULTS:
-            return None
-        return answer if answer is True or answer is False else None
 
 
 def check_expression(source: str, *, anyone: bool = False) -> None:

@@ -19,12 +19,14 @@ from gateway.core.units import Instant
 
 INSTANTS: Mapping[tuple[Scope, str], tuple[str, ...]] = MappingProxyType(
     {
-        (Scope.UNIT, "drive"): ("since", "heard"),
+        (Scope.UNIT, "drive"): ("since", "heard", "moved"),
+        (Scope.UNIT, "signal_ts"): (),
         (Scope.UNIT, "presence"): ("ts",),
         (Scope.UNIT, "fence"): ("since",),
         (Scope.UNIT, "waiting"): ("since",),
         (Scope.UNIT, "approach"): ("since",),
         (Scope.UNIT, "heard"): (),
+        (Scope.UNIT, "crossing"): (),
         (Scope.UNIT, "window"): ("opened",),
         (Scope.OFFER, "live"): ("closes",),
         (Scope.OFFER, "ended"): ("closes",),

@@ -10,9 +10,8 @@ The steps are asked in a fixed order and the first refusal stands:
 8. contact_policy   never-again, already accepted, placement taken, cap
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 
 from gateway.core import caps, consent, context, offers, safety
 from gateway.core.campaign import RANK, Action, Audience, Kind, Treatment
@@ -22,6 +21,9 @@ from gateway.core.events import SESSION, Purpose, Role
 from gateway.core.policy import Evaluation
 from gateway.core.state import Memory
 from gateway.core.units import Instant
+
+# Looked up once: a member costs a call into its enumeration each time.
+_MARKETING, _SUBJECT, _PARKED = Kind.MARKETING, Audience.SUBJECT, Driving.PARKED
 
 
 @dataclass(slots=True)
@@ -58,6 +60,7 @@ class Scene:
         self.taken = offers.standing(memory, unit.id)
         self.awaited = offers.awaited(memory, unit.id)
         self._granted: dict[tuple[str, Purpose], bool] = {}
+        self._refused: dict[str, Collection[str]] = {}
 
     def granted(self, holder: str, purpose: Purpose) -> bool:
         """Return whether the holder agrees to the purpose now."""
@@ -66,19 +69,28 @@ class Scene:
             self._granted[key] = consent.granted(self.memory, holder, self.unit.id, purpose, self.now)
         return self._granted[key]
 
+    def refused_for_good(self, holder: str) -> Collection[str]:
+        """Return the actions of which the holder said never again."""
+        if holder not in self._refused:
+            self._refused[holder] = caps.refused_for_good(self.memory, holder, self.unit.id)
+        return self._refused[holder]
+
 
 def screen(scene: Scene, candidate: Candidate) -> Refusal | None:
     """Return the first refusal of a candidate, or None: it is permitted."""
-    for step in _STEPS:
-        refusal = step(scene, candidate)
-        if refusal is not None:
-            return refusal
-    return None
+    return (
+        _kind(scene, candidate)
+        or _addressee(scene, candidate)
+        or _consent(scene, candidate)
+        or _safety(scene, candidate)
+        or _engagement_policy(candidate)
+        or _contact_policy(scene, candidate)
+    )
 
 
 def _kind(scene: Scene, candidate: Candidate) -> Refusal | None:
     action = candidate.action
-    if action.kind is not Kind.MARKETING and action.reward is not None:
+    if action.kind is not _MARKETING and action.reward is not None:
         return Refusal(Stage.KIND, "kind_carries_reward", {"kind": action.kind.value})
     if action.starts is not None and scene.now < action.starts:
         return Refusal(Stage.KIND, "not_started", {"starts": action.starts})
@@ -91,9 +103,9 @@ def _addressee(scene: Scene, candidate: Candidate) -> Refusal | None:
     action, is_session = candidate.action, candidate.holder == SESSION
     if candidate.about is not None and candidate.about != candidate.holder:
         return Refusal(Stage.ADDRESSEE, "about_somebody_else", {"role": candidate.role.value})
-    if is_session and action.audience is Audience.SUBJECT:
+    if is_session and action.audience is _SUBJECT:
         return Refusal(Stage.ADDRESSEE, "nobody_known", {"role": candidate.role.value})
-    if is_session and action.kind is Kind.MARKETING and not scene.unit.contextual_offers:
+    if is_session and action.kind is _MARKETING and not scene.unit.contextual_offers:
         return Refusal(Stage.ADDRESSEE, "contextual_offers_off", {"unit": scene.unit.id})
     if not candidate.treatment.personal or candidate.treatment.private:
         return None
@@ -112,7 +124,7 @@ def _consent(scene: Scene, candidate: Candidate) -> Refusal | None:
 
 
 def _safety(scene: Scene, candidate: Candidate) -> Refusal | None:
-    if scene.driving is Driving.PARKED:
+    if scene.driving is _PARKED:
         return None
     treatment, opted_in = candidate.treatment, candidate.facts.get(safety.VOICE_OPT_IN) is True
     objection = safety.objection(treatment, candidate.role, scene.unit.kind, scene.driving, voice_opt_in=opted_in)
@@ -121,49 +133,37 @@ def _safety(scene: Scene, candidate: Candidate) -> Refusal | None:
     return Refusal(Stage.SAFETY, objection, {"drive": scene.driving.value, "placement": treatment.placement.value})
 
 
-def _expression(stage: Stage, source_of: Callable[[Action], str]) -> Callable[[Scene, Candidate], Refusal | None]:
-    def step(_: Scene, candidate: Candidate) -> Refusal | None:
-        source = source_of(candidate.action)
-        holds = candidate.evaluation.holds(source)
-        if holds:
-            return None
-        reason = "expression_error" if holds is None else f"not_{_ADJECTIVE[stage]}"
-        return Refusal(stage, reason, {"expression": source, "values": candidate.evaluation.values(source)})
+def _engagement_policy(candidate: Candidate) -> Refusal | None:
+    action, holds = candidate.action, candidate.evaluation.holds
+    if not holds(action.eligible):
+        return _unmet(Stage.ELIGIBILITY, "not_eligible", candidate.evaluation, action.eligible)
+    if not holds(action.applicable):
+        return _unmet(Stage.APPLICABILITY, "not_applicable", candidate.evaluation, action.applicable)
+    if not holds(action.suitable):
+        return _unmet(Stage.SUITABILITY, "not_suitable", candidate.evaluation, action.suitable)
+    return None
 
-    return step
+
+def _unmet(stage: Stage, reason: str, evaluation: Evaluation, source: str) -> Refusal:
+    failed = evaluation.holds(source) is None
+    detail: dict[str, object] = {"expression": source, "values": evaluation.values(source)}
+    return Refusal(stage, "expression_error" if failed else reason, detail)
 
 
 def _contact_policy(scene: Scene, candidate: Candidate) -> Refusal | None:
-    action, memory, unit, holder = candidate.action, scene.memory, scene.unit.id, candidate.holder
-    if action.kind is Kind.MARKETING and caps.refused_for_good(memory, holder, unit, action.id):
-        return Refusal(Stage.CONTACT_POLICY, "never_again")
-    if action.kind is Kind.MARKETING and (holder, action.id) in scene.awaited:
-        return Refusal(Stage.CONTACT_POLICY, "already_accepted")
+    action, holder = candidate.action, candidate.holder
+    if action.kind is _MARKETING:
+        if action.id in scene.refused_for_good(holder):
+            return Refusal(Stage.CONTACT_POLICY, "never_again")
+        if (holder, action.id) in scene.awaited:
+            return Refusal(Stage.CONTACT_POLICY, "already_accepted")
     taken = scene.taken.get(candidate.treatment.placement)
     if taken is not None and taken <= RANK[action.kind]:
         return Refusal(Stage.CONTACT_POLICY, "placement_taken", {"placement": candidate.treatment.placement.value})
     cap = caps.cap_of(action)
     if cap is not None:
-        used = caps.used(memory, holder, unit, action, scene.now)
+        used = caps.used(scene.memory, holder, scene.unit.id, action, scene.now)
         if used >= cap.count:
             detail: dict[str, object] = {"used": used, "count": cap.count, "within_s": cap.within_s}
             return Refusal(Stage.CONTACT_POLICY, "cap_reached", detail)
     return None
-
-
-_ADJECTIVE = {
-    Stage.ELIGIBILITY: "eligible",
-    Stage.APPLICABILITY: "applicable",
-    Stage.SUITABILITY: "suitable",
-}
-
-_STEPS: tuple[Callable[[Scene, Candidate], Refusal | None], ...] = (
-    _kind,
-    _addressee,
-    _consent,
-    _safety,
-    _expression(Stage.ELIGIBILITY, attrgetter("eligible")),
-    _expression(Stage.APPLICABILITY, attrgetter("applicable")),
-    _expression(Stage.SUITABILITY, attrgetter("suitable")),
-    _contact_policy,
-)

@@ -45,9 +45,14 @@ class Memory:
     """All entries of the engine, and which durable ones have changed since they were last taken.
 
     Values are JSON and are never changed in place: a new value is put. Reading is three dictionary look-ups.
+
+    Attributes:
+        scratch: By unit, what can be worked out anew from its entries at any time. It is no state: no snapshot holds
+            it, and whoever changes what it was worked out from removes it.
     """
 
     def __init__(self, entries: Mapping[StateKey, object] | None = None) -> None:
+        self.scratch: dict[str, Any] = {}
         self._scopes: dict[Scope, dict[str, dict[str, dict[str, object]]]] = {scope: {} for scope in Scope}
         self._changes: list[tuple[StateKey, object]] = []
         self.load(entries or {})
@@ -99,6 +104,8 @@ class Memory:
     def forget(self, scope: Scope, owner: str) -> None:
         """Let go of an owner's entries here; the ledger keeps its own."""
         self._scopes[scope].pop(owner, None)
+        if scope is Scope.KINEMATICS:
+            self.scratch.pop(owner, None)
 
     def entries(self) -> dict[StateKey, object]:
         """Return every entry, in a defined order."""

@@ -9,7 +9,7 @@ A new release keeps a window only if the action it belongs to is unchanged.
 from typing import NamedTuple
 
 from gateway.core.campaign import Action, Step
-from gateway.core.moments import Moment
+from gateway.core.moments import FenceExited, Moment
 from gateway.core.release import Release, Waiting
 from gateway.core.state import Memory, Scope, StateKey
 from gateway.core.timers import Agenda, TimerKey
@@ -29,20 +29,25 @@ class Match(NamedTuple):
 def match(memory: Memory, agenda: Agenda, release: Release, moment: Moment) -> list[Match]:
     """Return the actions this moment makes candidates, and open, advance and close windows.
 
-    Only steps that wait for this kind of moment are looked at.
+    Only steps that wait for this kind of moment are looked at. When a unit that has been silent for a day left its
+    fences nobody knows: that is no occasion for anything.
     """
+    if isinstance(moment, FenceExited) and moment.reason == "gap":
+        return []
     matches = []
     moved: set[tuple[str, int]] = set()
+    about: str | None = getattr(moment, "holder", None)
     # A trigger's last steps come first in the index: one moment must not take a window through two of its steps.
     for waiting in release.waiting.get(type(moment).__name__, ()):
-        if (waiting.action.id, waiting.trigger) in moved or not _fits(waiting.pattern.steps[waiting.step], moment):
+        steps = waiting.pattern.steps
+        if not _fits(steps[waiting.step], moment):
             continue
-        if len(waiting.pattern.steps) == 1:
-            matches.append(Match(waiting.action, waiting.described, getattr(moment, "holder", None)))
-        elif _advance(memory, agenda, waiting, moment):
+        if len(steps) == 1:
+            matches.append(Match(waiting.action, waiting.described, about))
+        elif (waiting.action.id, waiting.trigger) not in moved and _advance(memory, agenda, waiting, moment):
             moved.add((waiting.action.id, waiting.trigger))
-            if waiting.step == len(waiting.pattern.steps) - 1:
-                matches.append(Match(waiting.action, waiting.described, getattr(moment, "holder", None)))
+            if waiting.step == len(steps) - 1:
+                matches.append(Match(waiting.action, waiting.described, about))
     return matches
 
 

@@ -18,8 +18,8 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
 # WGS 84, as defined by NIMA TR8350.2: the semi-major axis and the first eccentricity squared.
-_SEMI_MAJOR_M = 6_378_137.0
-_ECCENTRICITY_SQUARED = 6.694379990141317e-3
+SEMI_MAJOR_M = 6_378_137.0
+ECCENTRICITY_SQUARED = 6.694379990141317e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ def metres_per_degree(lat_deg: float) -> tuple[float, float]:
     exact for an infinitesimal step, and within 0.1% for the few kilometres a fence spans, up to 85 degrees.
     """
     phi = math.radians(lat_deg)
-    curvature = 1.0 - _ECCENTRICITY_SQUARED * math.sin(phi) ** 2
-    prime_vertical_m = _SEMI_MAJOR_M / math.sqrt(curvature)
-    meridian_m = prime_vertical_m * (1.0 - _ECCENTRICITY_SQUARED) / curvature
+    curvature = 1.0 - ECCENTRICITY_SQUARED * math.sin(phi) ** 2
+    prime_vertical_m = SEMI_MAJOR_M / math.sqrt(curvature)
+    meridian_m = prime_vertical_m * (1.0 - ECCENTRICITY_SQUARED) / curvature
     return math.radians(prime_vertical_m * math.cos(phi)), math.radians(meridian_m)
 
 

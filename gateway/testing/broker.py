@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
-CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, DISCONNECT = 1, 2, 3, 4, 8, 9, 12, 14
+CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = 1, 2, 3, 4, 8, 9, 12, 13, 14
 MQTT_5 = 5
 _PATIENCE_S = 10.0
 
@@ -45,6 +45,8 @@ class ScriptedBroker:
         receive_maximum: Told to an MQTT 5 client.
         puback: The reason code for each PUBLISH, or None to leave it unconfirmed.
         suback: The reason code for each filter.
+        keep_alive_s: Told to an MQTT 5 client.
+        pings: Whether a PINGREQ is answered.
         is_deaf: Once true, nothing more is read after the next packet, and nothing closed.
         packets: All that came, of all connections.
         connects: How many connections there were.
@@ -56,6 +58,8 @@ class ScriptedBroker:
     puback: int | None = 0
     suback: int = 1
     session_present: bool = False
+    keep_alive_s: int | None = None
+    pings: bool = True
     is_deaf: bool = False
     packets: list[Packet] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
@@ -120,6 +124,10 @@ class ScriptedBroker:
         if self._writer is not None:
             self._writer.write(data)
 
+    def disconnect(self, code: int) -> None:
+        """Say why, and leave the closing to the client."""
+        self.send(DISCONNECT, 0, bytes([code, 0]))
+
     def hang_up(self) -> None:
         """Close in an orderly way, but without DISCONNECT."""
         if self._writer is not None:
@@ -155,6 +163,8 @@ class ScriptedBroker:
             self._answer_subscribe(packet.body)
         elif packet.kind == PUBLISH:
             self._answer_publish(packet)
+        elif packet.kind == PINGREQ and self.pings:
+            self.send(PINGRESP, 0, b"")
 
     def _answer_connect(self, body: bytes) -> None:
         self._version = body[6]
@@ -165,8 +175,9 @@ class ScriptedBroker:
             return
         properties = b""
         if self._version == MQTT_5:
-            limit = b"" if self.receive_maximum is None else b"\x21" + struct.pack("!H", self.receive_maximum)
-            properties = _variable(len(limit)) + limit
+            told = b"" if self.receive_maximum is None else b"\x21" + struct.pack("!H", self.receive_maximum)
+            told += b"" if self.keep_alive_s is None else b"\x13" + struct.pack("!H", self.keep_alive_s)
+            properties = _variable(len(told)) + told
         self.send(CONNACK, 0, bytes([self.session_present and code == 0, code]) + properties)
         if code and self._writer is not None:
             self._writer.close()

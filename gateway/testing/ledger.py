@@ -7,8 +7,8 @@ from pathlib import Path
 from gateway.core.effects import Effect
 from gateway.core.errors import StoreError
 from gateway.core.units import Instant
-from gateway.edge.store.rows import Recorder, Transaction
-from gateway.edge.store.writer import Committed, LedgerWriter
+from gateway.edge.store.rows import Gap, Recorder, Transaction
+from gateway.edge.store.writer import Committed, LedgerWriter, Upkept
 from gateway.testing.samples import T0
 
 _PATIENCE_S = 10.0
@@ -20,13 +20,26 @@ class WatchedWriter:
     Attributes:
         commits: What was committed, in order.
         failures: What went wrong, in order.
+        gaps: The holes it made, in order.
+        largest: What the ledger took on disk at most, as far as it was told.
+        cache_said: What was told of the cache, in order.
     """
 
     def __init__(self, path: Path, max_bytes: int = 64 * 1024 * 1024) -> None:
         self.commits: list[Committed] = []
         self.failures: list[StoreError] = []
+        self.gaps: list[Gap] = []
+        self.largest = 0
+        self.cache_said: list[str] = []
         self._told = asyncio.Event()
-        self.writer = LedgerWriter(path, max_bytes, self._committed, self._failed)
+        self.writer = LedgerWriter(
+            path,
+            max_bytes,
+            self._committed,
+            self._failed,
+            self._upkept,
+            lambda what, _reason: self.cache_said.append(what),
+        )
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something the writer told made a condition true.
@@ -52,6 +65,11 @@ class WatchedWriter:
 
     def _failed(self, error: StoreError) -> None:
         self.failures.append(error)
+        self._told.set()
+
+    def _upkept(self, upkept: Upkept) -> None:
+        self.gaps += upkept.gaps
+        self.largest = max(self.largest, upkept.ledger_bytes)
         self._told.set()
 
 

@@ -72,6 +72,24 @@ class Mosquitto:
             self._process.wait()
         self._process = None
 
+    @property
+    def pid(self) -> int:
+        """Its process id.
+
+        Raises:
+            RuntimeError: It does not run.
+        """
+        if self._process is None:
+            raise RuntimeError("the broker does not run")
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End it at once, nothing saved that was not; returns once it is gone."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
     def restart(self) -> None:
         """Stop it and start it on the same port: every connection breaks, what was saved is there again."""
         self.stop()

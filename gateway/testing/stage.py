@@ -15,7 +15,8 @@ from gateway.edge.config import GatewayConfig
 from gateway.edge.exchange import Receipt
 from gateway.edge.link import Backoff
 from gateway.edge.observe import Health, Metrics
-from gateway.edge.runner import Runner, Setting
+from gateway.edge.runner import Runner
+from gateway.edge.setting import Setting
 from gateway.edge.status import Standing
 from gateway.edge.store import schema
 from gateway.edge.store.ledger import Ledger

@@ -7,9 +7,9 @@ other people's data) is varied over that same journal.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TypeAlias
 
-import shapely
 from hypothesis import strategies as st
 
 from gateway.core.campaign import Action, Audience, Cap, Kind, Placement, Reward, Step, Treatment, Trigger
@@ -33,10 +33,10 @@ from gateway.core.events import (
     UnitLost,
     UnitRegistered,
 )
-from gateway.core.fences.geometry import Area, Circle, Fence
 from gateway.core.release import ModelSpec, Release, compile_release
 from gateway.core.state import Scope, StateKey
 from gateway.core.units import MINUTE_MS, SECOND_MS, Instant, Position
+from gateway.testing import streets
 
 Journal: TypeAlias = list[tuple[Instant, Event]]
 
@@ -46,14 +46,7 @@ CAR, TILL = "car-1", "till-1"
 SUBJECTS = ("s.anna", "s.ben")
 EPOCH = "e1"
 
-_STATION = Position(-122.3000, 47.6000)
-_PLACES = (
-    _STATION,
-    Position(-122.3000, 47.6005),
-    Position(-122.3000, 47.6015),
-    Position(-122.2980, 47.6000),
-    Position(-122.2800, 47.6000),
-)
+_FAR = Position(-122.2800, 47.6000)
 _SIGNALS: tuple[tuple[str, tuple[Scalar, ...]], ...] = (
     ("Vehicle.Speed", (0.0, 4.9, 5.0, 50.0)),
     ("Vehicle.LowVoltageSystemState", ("OFF", "ON", "ACC", "LOCK")),
@@ -66,14 +59,20 @@ _SIGNALS: tuple[tuple[str, tuple[Scalar, ...]], ...] = (
 )
 
 
+@cache
 def world() -> Release:
     """Return a release with fences that overlap and an action of every kind, audience and placement."""
-    here = Fence("station", "fuel_station", "Station", Circle(_STATION, 100.0), dwell_s=60)
-    around = Fence("mall", "mall", "Mall", Area(_square(_STATION, 0.002)), exit_buffer_m=10.0)
     model = ModelSpec(
         "habit", "1", ("hour", "alone", "visits_coffee_house", "category_coffee_house"), ("coffee_house",)
     )
-    return compile_release("world", 1, [here, around], _actions(), [model])
+    return compile_release("world", 1, streets.fences(), _actions(), [model])
+
+
+@cache
+def another_world() -> Release:
+    """Return what may be activated on the way: other fences, the same actions."""
+    here = world()
+    return compile_release("another", 2, streets.fewer_fences(), here.actions.values(), here.models.values())
 
 
 class HabitScorer:
@@ -146,6 +145,7 @@ def _scenes() -> st.SearchStrategy[list[Happening]]:
         st.just([Answer(0, CAR, Outcome.ACCEPTED), Answer(0, TILL, Outcome.REDEEMED)]),
         st.builds(_fuel_stop, subjects),
         st.builds(_second_thoughts, subjects),
+        streets.drives(CAR).map(list[Event | Answer]),
     ]
     return st.one_of(scenes).map(lambda scene: [Happening(SECOND_MS, 0, what) for what in scene])
 
@@ -160,7 +160,7 @@ def _stop(*, alone: bool) -> list[Event | Answer]:
         "Vehicle.Speed": 0.0,
     }
     off: dict[str, Scalar] = {"Vehicle.LowVoltageSystemState": "OFF"}
-    return [PositionReported(CAR, 0, _STATION), SignalsReported(CAR, 0, seats), SignalsReported(CAR, 0, off)]
+    return [PositionReported(CAR, 0, streets.STATION), SignalsReported(CAR, 0, seats), SignalsReported(CAR, 0, off)]
 
 
 def _fuel_stop(subject: str) -> list[Event | Answer]:
@@ -179,7 +179,7 @@ def _second_thoughts(subject: str) -> list[Event | Answer]:
 def _drive_on() -> list[Event | Answer]:
     """Switch on and drive a mile away."""
     on: dict[str, Scalar] = {"Vehicle.LowVoltageSystemState": "ON", "Vehicle.Speed": 50.0}
-    return [SignalsReported(CAR, 0, on), PositionReported(CAR, 0, _PLACES[-1])]
+    return [SignalsReported(CAR, 0, on), PositionReported(CAR, 0, _FAR)]
 
 
 _TOLD = tuple(f"i{number}" for number in range(80))
@@ -243,9 +243,8 @@ def _whats() -> st.SearchStrategy[Event | Answer]:
     return st.one_of(
         st.builds(SignalsReported, st.just(CAR), st.just(0), signals),
         st.builds(SignalsReported, st.just(CAR), st.just(0), signals),
-        st.builds(
-            PositionReported, st.just(CAR), st.just(0), st.sampled_from(_PLACES), st.sampled_from([None, 5.0, 400.0])
-        ),
+        streets.fixes(CAR),
+        streets.tellings(CAR),
         st.builds(SubjectIdentified, units, st.just(0), st.just(""), st.sampled_from(SUBJECTS), st.sampled_from(Role)),
         st.builds(SubjectLeft, units, st.just(0), st.just(""), st.sampled_from(Role)),
         st.builds(
@@ -292,10 +291,6 @@ def everything_agreed(subject: str) -> dict[StateKey, object]:
         }
         for purpose in Purpose
     }
-
-
-def _square(centre: Position, half_deg: float) -> shapely.Polygon:
-    return shapely.box(centre.lon - half_deg, centre.lat - half_deg, centre.lon + half_deg, centre.lat + half_deg)
 
 
 def _says(*placements: Placement, personal: bool = False) -> tuple[Treatment, ...]:
@@ -373,7 +368,10 @@ def _actions() -> list[Action]:
             "receipt",
             Kind.SERVICE,
             Audience.ANYONE,
-            _on(Step("FenceExited")) + _on(Step("DroveOff")),
+            _on(Step("FenceExited"))
+            + _on(Step("DroveOff"))
+            + _on(Step("FencePassedBy"))
+            + _on(Step("FenceApproached")),
             _says(*screens),
             prior=0.5,
         ),

@@ -16,26 +16,14 @@ from gateway.core.campaign import Kind, Placement
 from gateway.core.features import is_personal
 from gateway.core.fences.geometry import Fence
 from gateway.core.moments import MOMENTS
-from gateway.core.policy import VARIABLES, ExpressionFault, check_expression, constant_value
+from gateway.core.policy import VARIABLES, ExpressionFault, constant_value
 from gateway.core.release import ModelSpec
 from gateway.wire.campaign_draft import DraftAction, DraftCampaign, DraftStep, DraftTreatment, DraftTrigger
+from gateway.wire.campaign_rules import find_expression_fault, price_in
 from gateway.wire.campaign_source import Code, Located, suggestion
 
 _UNKNOWN_NAME = re.compile(r"unknown name '([^']+)'")
 _ONLY_WHILE_DRIVING = frozenset({"DroveOff"})
-
-_PRICED = re.compile(
-    r"""
-      [€$£¥] | \b(?:EUR|USD|GBP|CHF|JPY)\b          # a currency
-    | \b\d+(?:[.,]\d+)?\s*(?:euros?|dollars?|cents?|bucks)\b
-    | \b\d+(?:[.,]\d+)?\s*(?:%|percent|per\ cent)\s*(?:off|discount|less|cheaper|rabatt|günstiger)\b
-    | (?<!-)(?<!feel\s)\bfree\b(?!\s+(?:of|from|to)\b)      # not: hands-free, feel free, free of, free to
-    | \b(?:gratis|kostenlos|gratuit|gratuite|for\ nothing|on\ the\ house|half[ -]price|two\ for\ one)\b
-    | \b(?:on|for)\s+sale\b
-    | \b(?:discounts?|rabatt|coupons?|vouchers?|gutscheine?|cash-?back|bonus\ points|special\ offers?)\b
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +32,6 @@ class Surroundings:
 
     fences: Mapping[str, Fence] | None
     models: Mapping[str, ModelSpec] | None
-
-
-def price_in(text: str) -> str | None:
-    """Return the words by which a text names a price, a reward or an advert, or None.
-
-    >>> price_in("A free coffee"), price_in("Feel free to stop"), price_in("Now 20% off")
-    ('free', None, '20% off')
-    """
-    found = _PRICED.search(text)
-    return found[0] if found else None
-
-
-def find_expression_fault(source: str, *, anyone: bool = False) -> ExpressionFault | None:
-    """Return what is wrong with an expression, or None."""
-    try:
-        check_expression(source, anyone=anyone)
-    except ExpressionFault as fault:
-        return fault
-    return None
 
 
 def check_campaigns(campaigns: Sequence[DraftCampaign], surroundings: Surroundings) -> None:

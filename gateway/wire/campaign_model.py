@@ -25,8 +25,14 @@ from gateway.core.campaign import (
 )
 from gateway.core.errors import ReleaseError
 from gateway.core.moments import MOMENTS
-from gateway.wire.campaign_check import find_expression_fault, price_in
-from gateway.wire.campaign_readers import LANGUAGE_PATTERN, MAX_DURATION_S, MAX_EXPRESSION_LENGTH, MAX_TEXT_LENGTH
+from gateway.wire.campaign_rules import (
+    LANGUAGE_PATTERN,
+    MAX_DURATION_S,
+    MAX_EXPRESSION_LENGTH,
+    MAX_TEXT_LENGTH,
+    find_expression_fault,
+    price_in,
+)
 from gateway.wire.fences import FENCE_KINDS
 from gateway.wire.topics import ID_PATTERN
 

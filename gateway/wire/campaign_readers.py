@@ -12,16 +12,11 @@ from typing import TypeVar
 import yaml
 
 from gateway.core.units import Instant
+from gateway.wire.campaign_rules import LANGUAGE_PATTERN, MAX_DURATION_S, MAX_EXPRESSION_LENGTH, MAX_TEXT_LENGTH
 from gateway.wire.campaign_source import Code, Fault, Reader, suggestion
 from gateway.wire.topics import is_id
 
-LANGUAGE_PATTERN = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|\d{3}))?")
-"""A language, perhaps with script and region: the shape of RFC 5646 that product texts need, e.g. `pt-BR`."""
-
-MAX_TEXT_LENGTH = 1_000
-MAX_EXPRESSION_LENGTH = 2_000
 MAX_COUNT = 1_000_000
-MAX_DURATION_S = 3660 * 86_400
 
 _DURATION = re.compile(r"(\d{1,12})\s*(s|min|h|d)")
 _DURATION_UNIT_S = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}

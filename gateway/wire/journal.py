@@ -35,13 +35,12 @@ from gateway.core.effects import (
     Effect,
     EventIgnored,
     EventRefused,
-    MomentNoticed,
+    FixTold,
     Stage,
     Verdict,
 )
 from gateway.core.errors import InvalidInput, InvariantViolation
 from gateway.core.events import Event, FenceReported, PositionReported, SignalsReported
-from gateway.core.moments import FenceEntered, FenceExited
 from gateway.core.units import Instant
 from gateway.wire.event_codec import decode_event, decode_state, encode_event, encode_state
 from gateway.wire.journal_lines import (
@@ -102,8 +101,9 @@ class BadJournal(InvalidInput):
 def lines_of(level: Level, event: Event | None, effects: Iterable[Effect], now: Instant) -> Iterator[Line]:
     """Return the lines that tell of one call of the engine.
 
-    At level `moments` a fix becomes the crossings it caused. One that caused none is left out; but if timers fell due
-    in its call, the wake-up they would have needed stands for it, so that a replay fires them at the same `now`.
+    At level `moments` a fix becomes what it amounts to: the crossings it caused, or a sign of life. One that is nothing
+    of the kind is left out; but if timers fell due in its call, the wake-up they would have needed stands for it, so
+    that a replay fires them at the same `now`.
 
     Args:
         level: How much they may tell.
@@ -112,7 +112,7 @@ def lines_of(level: Level, event: Event | None, effects: Iterable[Effect], now: 
         now: The instant it was called with.
     """
     effects = tuple(effects)
-    told = _crossings(event, effects) if level is Level.MOMENTS and isinstance(event, PositionReported) else event
+    told = _told(effects) if level is Level.MOMENTS and isinstance(event, PositionReported) else event
     if told is not None:
         yield EventLine(now, told)
     elif event is None or any(not isinstance(effect, EventIgnored | EventRefused) for effect in effects):
@@ -138,17 +138,12 @@ def _answers(decision: Decision) -> dict[str, float | str]:
     }
 
 
-def _crossings(event: PositionReported, effects: Iterable[Effect]) -> FenceReported | None:
-    """Return the crossings a fix caused, in one event as they were caused by one; None if there were none.
+def _told(effects: Iterable[Effect]) -> FenceReported | None:
+    """Return what a fix amounted to; None if it was nothing.
 
-    A dwell is a timer's and a fence's removal a release's: neither is told again.
+    What its call noticed beside that is a timer's: a replay fires the same timers.
     """
-    moments = [effect.moment for effect in effects if isinstance(effect, MomentNoticed)]
-    entered = tuple(m.fence for m in moments if isinstance(m, FenceEntered) and m.unit == event.unit)
-    exited = tuple(
-        m.fence for m in moments if isinstance(m, FenceExited) and m.unit == event.unit and m.reason != "fence_removed"
-    )
-    return FenceReported(event.unit, event.ts, entered, exited) if entered or exited else None
+    return next((effect.report for effect in effects if isinstance(effect, FixTold)), None)
 
 
 class JournalWriter:

@@ -19,7 +19,7 @@ from gateway.core.events import UnitKind
 from gateway.core.fences.geometry import Fence
 from gateway.core.release import Release, compile_release
 from gateway.core.units import Instant
-from gateway.wire.campaigns import compile_campaign, load_campaigns, read_campaign
+from gateway.wire.campaign_model import compile_campaign, read_campaign
 from gateway.wire.fences import FencesRefused, check_unique, read_fences
 from gateway.wire.model_manifest import MODEL_FILES, ModelManifest, ModelRefused, read_model, sha256_of
 from gateway.wire.release_folder import (
@@ -215,6 +215,8 @@ def build(  # noqa: PLR0913 - each argument is a field of release.json
 def _write_contents(
     draft: Path, campaigns: Iterable[Path], fences: Iterable[Path], models: Iterable[Path]
 ) -> list[ReleaseFile]:
+    from gateway.wire.campaigns import load_campaigns  # noqa: PLC0415 -- reads YAML, which a device never does
+
     files: list[ReleaseFile] = []
     for source in fences:
         files += _copy(draft, FileRole.FENCES, source.stem, [source])

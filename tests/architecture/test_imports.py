@@ -14,6 +14,7 @@ CORE_MODULES = sorted(CORE.rglob("*.py"))
 
 PURE_STANDARD_LIBRARY = {
     "abc",
+    "array",
     "bisect",
     "collections",
     "dataclasses",

@@ -141,7 +141,23 @@ def test_a_signal_never_heard_is_none() -> None:
 
 def test_signals_that_change_rarely_and_decide_much_are_kept() -> None:
     memory = heard((10, {GEAR: 126, TEMPERATURE: 3.0, "Vehicle.Speed": 0.0}))
-    assert memory.take_changes() == [(StateKey(Scope.UNIT, CAR, "signal", GEAR), 126)]
+    kept = [(StateKey(Scope.UNIT, CAR, name, GEAR), value) for name, value in (("signal", 126), ("signal_ts", 10))]
+    assert memory.take_changes() == kept
+
+
+def test_after_a_restart_what_had_been_overtaken_is_still_late() -> None:
+    known = heard((10, {GEAR: 127}), (20, {GEAR: 126}))
+    restored = Memory(dict(known.take_changes()))
+    assert context.hear(restored, CAR, {GEAR: 127}, 10) == {}
+    assert context.hear(restored, CAR, {GEAR: 126}, 20) == {GEAR: 126}
+    assert context.hear(restored, CAR, {GEAR: 127}, 30) == {GEAR: 127}
+
+
+def test_what_holds_on_is_not_written_again() -> None:
+    memory = heard((10, {GEAR: 126}))
+    memory.take_changes()
+    context.hear(memory, CAR, {GEAR: 126}, 20)
+    assert memory.take_changes() == []
 
 
 @pytest.mark.parametrize(

@@ -321,3 +321,14 @@ def test_an_offer_that_was_made_is_kept_until_it_closes() -> None:
     table.decide(replace(service(), valid_for_s=90))
     assert offers.timers(table.memory) == [(TimerKey("offer", "o.car-1.e1.1"), T0 + 90_000)]
     assert table.agenda.next_due() == T0 + 90_000
+
+
+def test_an_offer_stands_no_longer_than_the_consent_it_rests_on() -> None:
+    table = Table()
+    until = T0 + 40_000
+    said = {"purpose": "offer_display", "id": "c1", "given": True, "supersedes": [], "valid_until": until}
+    table.memory.put(StateKey(Scope.SUBJECT, ANNA, "consent", "offer_display/given/c1"), said)
+    marketing = replace(an_action("pastry"), valid_for_s=90)
+    (offer,) = offers_in(table.decide(marketing))
+    assert offer.expires == until
+    assert table.agenda.next_due() == until

@@ -43,7 +43,7 @@ def after(drive: Drive, *reports: Mapping[str, Scalar]) -> Driving:
     ],
 )
 def test_each_piece_of_evidence_alone_means_parked(path: str, value: Scalar) -> None:
-    assert advance(UNKNOWN, {path: value}, 20) == Drive(Driving.PARKED, 20, frozenset({path}), heard=20)
+    assert advance(UNKNOWN, {path: value}, 20) == Drive(Driving.PARKED, 20, frozenset({path}), heard=20, moved=20)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,17 @@ def test_evidence_against_parking_counts_however_old() -> None:
     assert advance(PARKED, {GEAR: 127}, 20, ts=1, fresh=False).state is Driving.DRIVING
 
 
+def test_a_park_from_the_future_hides_no_speed() -> None:
+    parked = advance(DRIVING, {GEAR: 126}, 9_000, ts=60_000)
+    assert advance(parked, {SPEED: 30.0}, 9_500, ts=9_400).state is Driving.DRIVING
+
+
+def test_a_speed_older_than_what_last_set_it_moving_or_at_rest_says_nothing() -> None:
+    at_rest = advance(DRIVING, {GEAR: 126}, 9_000, ts=8_000)
+    assert advance(at_rest, {SPEED: 30.0}, 9_001, ts=7_999) == at_rest
+    assert advance(at_rest, {SPEED: 30.0}, 9_001, ts=8_000).state is Driving.DRIVING
+
+
 def test_a_lost_unit_keeps_in_mind_how_new_its_last_word_was() -> None:
     lost = lose(advance(PARKED, {GEAR: 127}, 9_000, ts=8_000), 9_500)
     assert lost == Drive(Driving.UNKNOWN, 9_500, heard=8_000)
@@ -140,7 +151,7 @@ def test_one_contrary_signal_leaves_the_rest_of_the_evidence() -> None:
 
 def test_evidence_and_its_contrary_in_one_message_are_both_heard() -> None:
     drive = advance(PARKED, {GEAR: 0, LOW_VOLTAGE: "OFF", PARK_LOCK: False}, 20)
-    assert drive == Drive(Driving.PARKED, 10, frozenset({LOW_VOLTAGE}), heard=20)
+    assert drive == Drive(Driving.PARKED, 10, frozenset({LOW_VOLTAGE}), heard=20, moved=20)
 
 
 def test_since_is_when_the_state_began_not_when_it_was_last_heard() -> None:
@@ -213,6 +224,7 @@ def test_evidence_is_written_in_one_order() -> None:
         "spent": [],
         "moving": False,
         "heard": 0,
+        "moved": 0,
     }
 
 

@@ -8,8 +8,8 @@ from gateway.core.effects import EventRefused, OfferWithdrawn, OutcomeRecorded, 
 from gateway.core.engine import AHEAD_MS, Engine
 from gateway.core.errors import InvariantViolation
 from gateway.core.events import BeaconSighted, ConsentChanged, Event, FenceReported, Outcome, Purpose, Role
+from gateway.core.fences.visits import FRESH_MS
 from gateway.core.moments import DroveOff, FenceDwelled, FenceEntered, FenceExited, Parked
-from gateway.core.perceive import FRESH_MS
 from gateway.core.state import Scope
 from gateway.core.units import Position
 from gateway.testing.engines import (

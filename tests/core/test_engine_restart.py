@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.campaign import Action, Cap, Step, Trigger
-from gateway.core.drive import LOW_VOLTAGE, PARKED_LIMIT_MS
+from gateway.core.drive import GEAR, LOW_VOLTAGE, PARKED_LIMIT_MS, SPEED
 from gateway.core.effects import Effect, EventIgnored, EventRefused, OfferWithdrawn, StateChanged
 from gateway.core.engine import Engine
 from gateway.core.events import Event, FactsChanged, Outcome, SignalsReported
 from gateway.core.moments import FenceDwelled, FenceExited, OfferRedeemed
-from gateway.core.state import Scope, StateKey
+from gateway.core.state import DURABLE, Scope, StateKey
 from gateway.core.units import Position
 from gateway.testing.engines import (
     CAR,
@@ -146,6 +146,21 @@ def test_what_fell_due_while_the_engine_was_down_fires_at_its_own_instant() -> N
     assert moments_in(effects) == [FenceDwelled(CAR, T0 + 60_000, "station", "fuel_station")]
 
 
+def test_what_is_delivered_once_more_after_a_restart_is_not_decided_on_twice() -> None:
+    engine = with_anna(PASTRY)
+    arrival: list[Event] = [a_fix(STATION, T0 + 1), SignalsReported(CAR, T0 + 1, {GEAR: 127, SPEED: 30.0})]
+    parked = SignalsReported(CAR, T0 + 2_000, {GEAR: 126, SPEED: 0.0})
+    effects = played(engine, [(T0 + 3_000, event) for event in [*arrival, parked]])
+    assert len(decisions_in(effects)) == 1
+
+    durable = {key: value for key, value in engine.snapshot().items() if key.scope in DURABLE}
+    restored = Engine.restore(durable, a_release(fences=[FENCE], actions=[PASTRY]), epoch=EPOCH, scorer=FixedScorer())
+    told: list[Event] = [a_car(), a_till(), *arrival, parked]
+    again = played(restored, [(T0 + 4_000, event) for event in told])
+    assert decisions_in(again) == []
+    assert not [effect for effect in again if isinstance(effect, OfferWithdrawn)]
+
+
 def test_a_window_of_an_action_that_is_gone_is_not_taken_over() -> None:
     engine = with_anna(PASTRY, TYRES)
     played(engine, [(T0, a_fix()), (T0, ignition_off())])
@@ -222,3 +237,21 @@ def test_open_offers_stand_when_a_release_drops_their_action() -> None:
         isinstance(effect, EventIgnored | EventRefused)
         for effect in engine.receive(outcome("o.car-1.e1.1", Outcome.ACCEPTED, T0 + 2), T0 + 2)
     )
+
+
+def test_a_visit_told_of_long_after_it_began_is_never_noticed_to_dwell() -> None:
+    engine = an_engine(a_release(fences=[FENCE], actions=[LINGER]), a_car())
+    effects = engine.receive(a_fix(STATION, T0), T0 + 7_200_000)
+    assert [type(moment).__name__ for moment in moments_in(effects)] == ["FenceEntered"]
+    assert not any(isinstance(moment, FenceDwelled) for moment in moments_in(engine.handle_timer(T0 + 7_300_000)))
+
+
+def test_a_drive_through_delivered_once_more_after_a_restart_is_not_noticed_twice() -> None:
+    drive = [a_fix(STATION, T0 + 1), a_fix(FAR, T0 + 700_000)]
+    engine = an_engine(RELEASE, a_car())
+    assert len(moments_in(played(engine, [(T0 + 700_001, fix) for fix in drive]))) == 2
+    durable = {key: value for key, value in engine.snapshot().items() if key.scope in DURABLE}
+    restored = Engine.restore(durable, RELEASE, epoch=EPOCH, scorer=FixedScorer())
+    again: list[Event] = [a_car(), *drive, a_fix(STATION, T0 + 1_400_000)]
+    told = moments_in(played(restored, [(T0 + 1_400_001, event) for event in again]))
+    assert [type(moment).__name__ for moment in told] == ["FenceEntered"]

@@ -115,8 +115,9 @@ def test_the_way_is_presented_seen_accepted_redeemed() -> None:
 
 
 @pytest.mark.parametrize("end", sorted(ENDED))
-def test_nothing_but_never_again_follows_an_end(end: Outcome) -> None:
-    assert AHEAD[end] == ({Outcome.NEVER_AGAIN} if end is not Outcome.NEVER_AGAIN else set())
+def test_nothing_but_never_again_follows_an_end_or_a_redemption_that_was_in_time(end: Outcome) -> None:
+    late = {Outcome.REDEEMED} if end is Outcome.EXPIRED else set()
+    assert AHEAD[end] == late | ({Outcome.NEVER_AGAIN} if end is not Outcome.NEVER_AGAIN else set())
 
 
 def test_every_outcome_has_its_place_in_the_life_of_an_offer() -> None:
@@ -194,21 +195,21 @@ def test_every_answer_shows_that_the_offer_was_presented(outcome: Outcome) -> No
 def test_never_again_is_remembered_of_its_holder() -> None:
     shop = Shop()
     shop.told(Outcome.NEVER_AGAIN)
-    assert caps.refused_for_good(shop.memory, ANNA, CAR, "pastry")
+    assert "pastry" in caps.refused_for_good(shop.memory, ANNA, CAR)
 
 
 @pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.NEVER_AGAIN])
 def test_no_other_answer_is_never_again(outcome: Outcome) -> None:
     shop = Shop()
     shop.told(outcome)
-    assert not caps.refused_for_good(shop.memory, ANNA, CAR, "pastry")
+    assert "pastry" not in caps.refused_for_good(shop.memory, ANNA, CAR)
 
 
 def test_never_again_of_a_session_that_ended_binds_nobody() -> None:
     shop = Shop(a_session_offer())
     offers.orphan(shop.memory, CAR)
     shop.told(Outcome.NEVER_AGAIN)
-    assert not caps.refused_for_good(shop.memory, SESSION, CAR, "pastry")
+    assert "pastry" not in caps.refused_for_good(shop.memory, SESSION, CAR)
 
 
 @pytest.mark.parametrize("state", [MADE, Outcome.PRESENTED, Outcome.SEEN, Outcome.ACCEPTED])
@@ -237,6 +238,19 @@ def test_what_was_shown_after_all_counts_for_the_cap_again(outcome: Outcome) -> 
     assert shop.told(outcome) == (OutcomeRecorded("r1", TIMER.owner, CAR, NOW, outcome, "why"), [])
     assert shop.used() == 1
     assert shop.told(outcome) == "outcome_not_ahead"
+
+
+@pytest.mark.parametrize("state", [Outcome.EXPIRED, offers.WITHDRAWN])
+def test_what_a_till_redeemed_is_recorded_though_it_is_told_of_late(state: str) -> None:
+    shop = Shop()
+    if state == offers.WITHDRAWN:
+        shop.withdrawn()
+    else:
+        offers.close(shop.memory, shop.agenda, TIMER.owner, NOW)
+    told = shop.told(Outcome.REDEEMED)
+    assert not isinstance(told, str)
+    assert (told[0].outcome, shop.record()["state"], shop.used()) == (Outcome.REDEEMED, "redeemed", 1)
+    assert shop.told(Outcome.REDEEMED) == "outcome_not_ahead"
 
 
 def test_what_an_ended_session_was_shown_counts_for_nobody() -> None:

@@ -8,9 +8,7 @@ from gateway.core.drive import GEAR, LOW_VOLTAGE, PARKED_LIMIT_MS, SPEED, Drive,
 from gateway.core.effects import Effect, EventIgnored, OfferWithdrawn, OutcomeRecorded
 from gateway.core.events import (
     SESSION,
-    BeaconSighted,
     Event,
-    FenceReported,
     Outcome,
     Purpose,
     Role,
@@ -18,7 +16,12 @@ from gateway.core.events import (
     SignalsReported,
     UnitLost,
 )
-from gateway.core.moments import DroveOff, FenceDwelled, FenceEntered, FenceExited, Moment, Parked, TyrePressureLow
+from gateway.core.moments import (
+    DroveOff,
+    Moment,
+    Parked,
+    TyrePressureLow,
+)
 from gateway.core.state import Memory, Scope, StateKey
 from gateway.core.timers import Agenda, TimerKey
 from gateway.core.turn import Turn
@@ -103,86 +106,8 @@ def test_a_unit_is_registered_as_its_shell_describes_it() -> None:
         "language": "en",
         "contextual_offers": True,
         "utc_offset_s": 3600,
+        "time_is_sure": True,
     }
-
-
-def test_a_fix_within_a_fence_enters_it_and_sets_the_dwell() -> None:
-    car = Car()
-    moments = car.hears(a_fix(STATION, T0 - 50), now=T0)
-    assert moments == [FenceEntered(CAR, T0, "station", "fuel_station")]
-    assert car.agenda.take_due(T0 + 60_000) == (T0 + 60_000, TimerKey("dwell", CAR, "station"))
-
-
-def test_a_fix_beyond_a_fence_leaves_it_and_cancels_the_dwell() -> None:
-    car = Car()
-    car.hears(a_fix())
-    moments = car.hears(a_fix(FAR, T0 + 600_000))
-    assert moments == [FenceExited(CAR, T0 + 600_000, "station", "fuel_station", "left")]
-    assert car.agenda.next_due() is None
-
-
-@pytest.mark.parametrize(("ts", "reason"), [(T0, "late_fix"), (T0 + 1, "implausible_jump")])
-def test_a_fix_that_shows_nothing_is_ignored_with_its_reason(ts: int, reason: str) -> None:
-    car = Car()
-    car.hears(a_fix(FAR, T0))
-    assert car.hears(a_fix(STATION, ts), now=T0 + 1) == []
-    assert car.effects == [EventIgnored(CAR, T0 + 1, reason)]
-
-
-def test_a_report_of_crossings_has_the_effect_of_the_fix_that_showed_them() -> None:
-    by_fix, by_report = Car(), Car()
-    ts = T0 + 600_000
-    assert by_fix.hears(a_fix()) == by_report.hears(FenceReported(CAR, T0, ("station",)))
-    away = FenceReported(CAR, ts, exited=("station",))
-    assert by_fix.hears(a_fix(FAR, ts)) == by_report.hears(away)
-    assert by_fix.memory.take_changes() == by_report.memory.take_changes()
-    assert by_fix.agenda.next_due() == by_report.agenda.next_due()
-
-
-def test_a_beacon_speaks_for_its_fence() -> None:
-    car = Car()
-    assert car.hears(BeaconSighted(CAR, T0, "b1", 1.0)) == [FenceEntered(CAR, T0, "station", "fuel_station")]
-    gone = car.hears(BeaconSighted(CAR, T0 + 1, "b1", None))
-    assert gone == [FenceExited(CAR, T0 + 1, "station", "fuel_station", "left")]
-
-
-def test_a_dwell_is_noticed_and_not_due_again() -> None:
-    car = Car()
-    car.hears(a_fix())
-    dwell = TimerKey("dwell", CAR, "station")
-    assert (dwell, T0 + 60_000) in perceive.timers_of(car.turn(), CAR)
-    assert car.fires(dwell, T0 + 60_000) == [FenceDwelled(CAR, T0 + 60_000, "station", "fuel_station")]
-    assert perceive.timers_of(car.turn(), CAR) == []
-
-
-def test_a_fence_of_another_release_has_no_timer() -> None:
-    car = Car()
-    car.hears(a_fix())
-    car.release = a_release()
-    assert perceive.timers_of(car.turn(), CAR) == []
-
-
-def test_who_is_in_a_fence_that_a_release_removes_leaves_it_once() -> None:
-    car = Car()
-    car.hears(a_fix())
-    perceive.register(car.turn(), a_car("car-2"))
-    car.release = a_release()
-    removed = FenceExited(CAR, T0, "station", "fuel_station", "fence_removed")
-    assert perceive.fences_removed(car.turn(), {"station": "fuel_station"}) == [removed]
-    assert perceive.fences_removed(car.turn(), {"station": "fuel_station"}) == []
-
-
-def test_a_fence_that_stays_is_not_left() -> None:
-    car = Car()
-    car.hears(a_fix())
-    assert perceive.fences_removed(car.turn(), {"station": "fuel_station"}) == []
-
-
-def test_a_removed_fence_of_forgotten_kind_is_a_zone() -> None:
-    car = Car()
-    car.hears(a_fix())
-    car.release = a_release()
-    assert perceive.fences_removed(car.turn(), {}) == [FenceExited(CAR, T0, "station", "zone", "fence_removed")]
 
 
 def test_parking_is_noticed_with_the_fences_it_happens_in() -> None:
@@ -331,6 +256,9 @@ def test_a_lost_unit_loses_its_signals_and_its_people_in_one_order() -> None:
         ("signal", PRESSURE.format(1, "Left")),
         ("signal", LOW_VOLTAGE),
         ("signal", GEAR),
+        ("signal_ts", PRESSURE.format(1, "Left")),
+        ("signal_ts", LOW_VOLTAGE),
+        ("signal_ts", GEAR),
         ("presence", "driver"),
         ("presence", "passenger"),
     ]

@@ -5,7 +5,7 @@ import pytest
 from gateway.core.campaign import Action, Audience
 from gateway.core.errors import ReleaseError
 from gateway.core.release import ModelSpec, Waiting
-from gateway.testing.engines import STATION, a_fence, a_release, a_trigger, an_action
+from gateway.testing.engines import a_fence, a_release, a_trigger, an_action
 
 PERSONAL = ModelSpec("coupon", "1", ("hour", "visits_bar"), ("bar",))
 IMPERSONAL = ModelSpec("crowd", "1", ("hour", "alone"), ("bar", "coffee_house"))
@@ -19,7 +19,7 @@ def test_a_release_holds_what_it_was_made_of_by_name() -> None:
     assert release.fences == {"station": fence}
     assert release.actions == {"pastry": pastry}
     assert release.models == {"coupon": PERSONAL}
-    assert release.index.near(STATION) == [fence]
+    assert release.index.fences == (fence,)
     assert release.expressions.evaluation({}).holds("") is True
 
 

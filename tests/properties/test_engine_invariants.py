@@ -32,8 +32,9 @@ from gateway.core.events import (
     SubjectLeft,
     UnitLost,
 )
+from gateway.core.rewind import set_back
 from gateway.core.state import DURABLE, Scope, StateKey
-from gateway.core.units import SECOND_MS, Instant
+from gateway.core.units import DAY_MS, SECOND_MS, Instant
 from gateway.testing.worlds import (
     EPOCH,
     SUBJECTS,
@@ -322,3 +323,27 @@ def _through_json(state: dict[StateKey, object]) -> dict[StateKey, object]:
     """Return the state as a file would give it back."""
     rows = json.loads(json.dumps([[*key, value] for key, value in state.items()]))
     return {StateKey(Scope(scope), owner, name, item): value for scope, owner, name, item, value in rows}
+
+
+WHOLE_CALENDAR_MS = 146_097 * DAY_MS
+"""After 400 years of the Gregorian calendar weekdays, months and days come as before."""
+
+
+@given(journeys(), CHARITABLE)
+def test_a_clock_set_back_leaves_the_state_of_a_clock_that_was_right(happened: Journal, agreed: bool) -> None:  # noqa: FBT001
+    def durable_end(by_ms: int) -> dict[StateKey, object]:
+        ledger = Ledger()
+        shifted = [(now + by_ms, _shifted(event, by_ms)) for now, event in happened]
+        ledger.commit(play(engine(), stocked(shifted, agreed=agreed)))
+        last = max((now for now, _ in happened), default=0)
+        ledger.commit(set_back(ledger.entries, last, by_ms))
+        return {key: value for key, value in ledger.entries.items() if key.name != "consent"}
+
+    assert durable_end(WHOLE_CALENDAR_MS) == durable_end(0)
+
+
+def _shifted(event: Event, by_ms: int) -> Event:
+    moved = replace(event, ts=event.ts + by_ms)
+    if isinstance(moved, ConsentChanged) and moved.valid_until is not None:
+        return replace(moved, valid_until=moved.valid_until + by_ms)
+    return moved

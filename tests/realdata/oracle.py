@@ -7,10 +7,14 @@ Everything here is written from the rules as they are documented, and from nothi
   pending, this fix is newer than it, and can be reached from it by the same measure; a jump that is not confirmed so
   is the pending one from then on, and a fix that counts ends it;
 - a circle is *entered* by a fix at most its radius from its centre, and *left* by one more than 30 m beyond its edge;
+- two fixes that count *belong together* when they are at most 15 s and 300 m apart; a circle is *passed by* when the
+  straight way between two such fixes outside leads through it, and not again before a fix lay more than 30 m beyond
+  its edge; and when it is left after every fix from its entry on belonged together with the one before and was no
+  slower than 1.5 m/s;
 - a stop is *parked* by the rule stated in `gateway/edge/replay/parking.py`.
 
 Distances are geodesics on the WGS 84 ellipsoid by Vincenty's inverse formula, where the engine measures on a plane.
-Every pair of a fix and a circle less than 0.01 degrees apart is measured; nothing is indexed, nothing is remembered.
+Every pair of a fix and a circle less than 0.006 degrees apart is measured; nothing is indexed, nothing is remembered.
 A margin says how near a distance came to the threshold it was held against.
 """
 
@@ -19,7 +23,7 @@ import gzip
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +39,10 @@ PARK_RADIUS_M = 50.0
 PARK_STAY_MS = 120_000
 PARK_GAP_MS = 180_000
 PARKED_LIMIT_MS = 12 * 3_600_000
-NEAR_DEG = 0.01
+NEAR_DEG = 0.006
+STEP_MS = 15_000
+STEP_M = 300.0
+STANDING_MPS = 1.5
 
 _A = 6_378_137.0
 _F = 1 / 298.257223563
@@ -51,11 +58,11 @@ class Trace(NamedTuple):
 
 
 class Crossing(NamedTuple):
-    """A circle entered or left, by its number."""
+    """A circle left, passed by or entered, by its number; those of one fix stand in this order."""
 
     ts: int
+    what: Literal["1 left", "2 passed by", "3 entered"]
     circle: int
-    entered: bool
 
 
 @dataclass
@@ -178,28 +185,64 @@ def _reachable(trace: Trace, start: int, end: int, margins: Margins) -> bool:
 
 
 def crossings(trace: Trace, counts: NDArray[np.bool_], lats: Floats, lons: Floats, margins: Margins) -> list[Crossing]:
-    """Return every crossing of every circle by the fixes that count, by time, exits first, then by circle."""
-    ts, lat, lon = trace.ts[counts], trace.lat[counts], trace.lon[counts]
+    """Return every crossing of every circle by the fixes that count, by time, then as `Crossing` has it."""
+    fixes = Trace(trace.ts[counts], trace.lat[counts], trace.lon[counts])
+    ways_m = np.append(np.inf, geodesic_m(fixes.lat[:-1], fixes.lon[:-1], fixes.lat[1:], fixes.lon[1:]))
+    steps_ms = np.append(1, np.diff(fixes.ts))
+    together = (ways_m <= STEP_M) & (steps_ms <= STEP_MS)
+    moving = together & (ways_m >= STANDING_MPS * steps_ms / 1000)
+    margins.note("step", ways_m[steps_ms <= STEP_MS], STEP_M)
     found: list[Crossing] = []
     for circle in range(len(lats)):
-        near = np.flatnonzero((np.abs(lat - lats[circle]) < NEAR_DEG) & (np.abs(lon - lons[circle]) < NEAR_DEG))
-        if not near.size:
-            continue
-        away_m = np.full(len(ts), np.inf)
-        away_m[near] = geodesic_m(lats[circle], lons[circle], lat[near], lon[near])
-        margins.note("enter", away_m[near], RADIUS_M)
-        margins.note("leave", away_m[near], RADIUS_M + EXIT_BUFFER_M)
-        within, beyond = np.flatnonzero(away_m <= RADIUS_M), np.flatnonzero(away_m > RADIUS_M + EXIT_BUFFER_M)
-        at = 0
-        while (nth := np.searchsorted(within, at)) < len(within):
-            entered = int(within[nth])
-            found.append(Crossing(int(ts[entered]), circle, entered=True))
-            nth = np.searchsorted(beyond, entered)
-            if nth == len(beyond):
-                break
-            at = int(beyond[nth])
-            found.append(Crossing(int(ts[at]), circle, entered=False))
-    return sorted(found, key=lambda crossing: (crossing.ts, crossing.entered, crossing.circle))
+        near = (np.abs(fixes.lat - lats[circle]) < NEAR_DEG) & (np.abs(fixes.lon - lons[circle]) < NEAR_DEG)
+        if near.any():
+            found += _of_circle(fixes, near, together, moving, (circle, lats[circle], lons[circle]), margins)
+    return sorted(found)
+
+
+def _of_circle(
+    fixes: Trace,
+    near: NDArray[np.bool_],
+    together: NDArray[np.bool_],
+    moving: NDArray[np.bool_],
+    circle: tuple[int, float, float],
+    margins: Margins,
+) -> list[Crossing]:
+    number, lat, lon = circle
+    away_m = np.full(len(fixes.ts), np.inf)
+    away_m[near] = geodesic_m(lat, lon, fixes.lat[near], fixes.lon[near])
+    margins.note("enter", away_m[near], RADIUS_M)
+    margins.note("leave", away_m[near], RADIUS_M + EXIT_BUFFER_M)
+    is_away, is_within = away_m > RADIUS_M + EXIT_BUFFER_M, away_m <= RADIUS_M
+    # A way that touches the circle is no shorter than from end to end over its edge.
+    nearby = away_m + np.append(np.inf, away_m[:-1]) < STEP_M + 2 * RADIUS_M
+    found: list[Crossing] = []
+    entered = passed = -1
+    for at in _worth_a_look(is_within, is_away, together & nearby):
+        ts = int(fixes.ts[at])
+        if entered >= 0:
+            if is_away[at]:
+                unbroken = bool(moving[entered : at + 1].all())
+                found += [Crossing(ts, "1 left", number)] + [Crossing(ts, "2 passed by", number)] * unbroken
+                entered = -1
+        elif is_within[at]:
+            entered = at
+            found.append(Crossing(ts, "3 entered", number))
+        elif together[at] and nearby[at] and (passed < 0 or is_away[passed + 1 : at + 1].any()):
+            way = np.linspace(0.0, 1.0, 601)
+            lats, lons = (c[at - 1] + way * (c[at] - c[at - 1]) for c in (fixes.lat, fixes.lon))
+            nearest_m = geodesic_m(lat, lon, lats, lons).min()
+            margins.note("pass", np.array([nearest_m]), RADIUS_M)
+            if nearest_m <= RADIUS_M:
+                passed = at
+                found.append(Crossing(ts, "2 passed by", number))
+    return found
+
+
+def _worth_a_look(within: NDArray[np.bool_], away: NDArray[np.bool_], step: NDArray[np.bool_]) -> list[int]:
+    """Return the fixes at which something may happen: within, on a step nearby, and the first away after either."""
+    first_away = away & np.append(False, ~away[:-1])
+    return np.flatnonzero(within | step | first_away).tolist()
 
 
 def gears(trace: Trace, margins: Margins) -> list[tuple[int, int]]:
@@ -251,8 +294,8 @@ def circles_at(crossed: list[Crossing], ts: int) -> frozenset[int]:
     for crossing in crossed:
         if crossing.ts > ts:
             break
-        if crossing.entered:
+        if crossing.what == "3 entered":
             inside.add(crossing.circle)
-        else:
+        elif crossing.what == "1 left":
             inside.discard(crossing.circle)
     return frozenset(inside)

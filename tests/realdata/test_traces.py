@@ -10,156 +10,42 @@ threshold they are held against; none of them is decided differently.
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from gateway.core.campaign import Action, Audience, Kind, Placement, Step, Treatment, Trigger
-from gateway.core.drive import GEAR
-from gateway.core.effects import DecisionRecorded, EventIgnored, EventRefused, MomentNoticed
 from gateway.core.events import (
     ConsentChanged,
     Event,
     PositionReported,
     Purpose,
     Role,
-    SignalsReported,
     SubjectIdentified,
     UnitRegistered,
 )
-from gateway.core.fences.geometry import Circle, Fence
-from gateway.core.moments import DroveOff, FenceEntered, FenceExited, Parked
-from gateway.core.release import Release, compile_release
-from gateway.core.units import Instant, Position
-from gateway.edge.replay.convert import ConversionReport, car, convert
+from gateway.core.units import Instant
+from gateway.edge.replay.convert import car, convert
 from gateway.edge.replay.parking import ParkingRule
 from gateway.edge.replay.player import play, replay
 from gateway.edge.replay.report import ReplayReport
-from gateway.edge.replay.trace import ColumnMap, Order, TraceFormat
+from gateway.edge.replay.trace import Order
 from gateway.wire.journal import create_journal, read_journal
 from gateway.wire.journal_lines import EventLine, HeaderLine, Level
 from tests.realdata import oracle
-from tests.realdata.oracle import Floats, Margins, Trace
+from tests.realdata.cases import CAB_ROWS, CABS, DRIVE, Case, cab_case, drive_case, see
 
 pytestmark = pytest.mark.realdata
-
-CABS = ("abboip", "aiwalb", "ugthfu")
-DRIVE = "seattle"
-CAB_ROWS = TraceFormat(ColumnMap.parse("lat=0,lon=1,seat=2,unix_s=3"), "space")
-DRIVE_ROWS = TraceFormat(ColumnMap.parse("date=Date (UTC),time=Time (UTC),lat=Latitude,lon=Longitude"), "tab")
-EVERY_380TH = slice(0, None, 380)
-
-
-@dataclass(frozen=True)
-class Case:
-    """One trace: its journal, the circles it is held against, and the source for brute force.
-
-    A fence is called by the number of its circle, four digits, so that both sides sort alike.
-    """
-
-    journal: Path
-    conversion: ConversionReport
-    trace: Trace
-    lats: Floats
-    lons: Floats
-    margins: Margins
-
-    @cached_property
-    def release(self) -> Release:
-        """Circles of 100 m, and one action for whoever parks in one; its propensity is a prior."""
-        circles = enumerate(zip(self.lats.tolist(), self.lons.tolist(), strict=True))
-        fences = [
-            Fence(f"{number:04}", "fuel_station", f"No. {number}", Circle(Position(lon, lat), 100.0))
-            for number, (lat, lon) in circles
-        ]
-        return compile_release("circles", 1, fences, [PASTRY], [])
-
-    @cached_property
-    def faults(self) -> list[str]:
-        """What brute force says of each fix."""
-        return oracle.judge(self.trace, self.margins)
-
-    @cached_property
-    def crossings(self) -> list[oracle.Crossing]:
-        """What brute force says of each circle."""
-        counts = np.array([not fault for fault in self.faults])
-        return oracle.crossings(self.trace, counts, self.lats, self.lons, self.margins)
-
-    @cached_property
-    def gears(self) -> list[tuple[int, int]]:
-        """What brute force says of parking."""
-        return oracle.gears(self.trace, self.margins)
-
-    @cached_property
-    def seen(self) -> "Seen":
-        """What the engine says of all that."""
-        return see(self.journal, self.release)
-
-
-class Seen(NamedTuple):
-    """What came of a replay, one by one."""
-
-    faults: list[tuple[Instant, str]]
-    crossings: list[oracle.Crossing]
-    gears: list[tuple[Instant, int]]
-    parked: list[Instant]
-    drove_off: list[Instant]
-    decided: list[Instant]
-
-
-PASTRY = Action(
-    "pastry",
-    Kind.MARKETING,
-    Audience.SUBJECT,
-    (Trigger((Step("Parked", fence_kind="fuel_station"),)),),
-    (Treatment(Placement.DRIVER_SCREEN, "en", "A pastry", "Warm, to the left of the till."),),
-    prior=0.2,
-)
-
-
-def see(journal: Path, release: Release) -> Seen:
-    seen = Seen([], [], [], [], [], [])
-    for step in play(read_journal(journal), [release]):
-        if isinstance(step.event, SignalsReported) and GEAR in step.event.signals:
-            seen.gears.append((step.event.ts, int(step.event.signals[GEAR])))
-        for effect in step.effects:
-            match effect:
-                case EventIgnored(reason=reason) | EventRefused(reason=reason):
-                    assert isinstance(step.event, PositionReported)
-                    seen.faults.append((step.event.ts, reason))
-                case MomentNoticed(FenceEntered() | FenceExited() as moment):
-                    entered = isinstance(moment, FenceEntered)
-                    seen.crossings.append(oracle.Crossing(moment.at, int(moment.fence), entered))
-                case MomentNoticed(Parked(at=at)):
-                    seen.parked.append(at)
-                case MomentNoticed(DroveOff(at=at)):
-                    seen.drove_off.append(at)
-                case DecisionRecorded(decision):
-                    seen.decided.append(decision.at)
-                case _:
-                    pass
-    return seen
 
 
 @pytest.fixture(scope="module")
 def cases(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
-    folder, park = tmp_path_factory.mktemp("traces"), ParkingRule()
+    folder = tmp_path_factory.mktemp("traces")
     lats, lons = oracle.read_stations(realdata / "pois" / "california_osm_fuel.csv")
-    made: dict[str, Case] = {}
-    for cab in CABS:
-        source, journal = realdata / "traces" / "sf_cabs" / f"{cab}.txt.gz", folder / f"{cab}.jsonl.gz"
-        report = convert([source], journal, CAB_ROWS, unit=car(cab, utc_offset_s=-7 * 3600), park=park)
-        made[cab] = Case(journal, report, oracle.read_cab(source), lats, lons, Margins())
-    source, journal = realdata / "traces" / "seattle_1hz" / "gps_data.txt", folder / f"{DRIVE}.jsonl"
-    report = convert([source], journal, DRIVE_ROWS, unit=car(DRIVE, utc_offset_s=-8 * 3600), park=park)
-    trace = oracle.read_drive(source)
-    made[DRIVE] = Case(journal, report, trace, trace.lat[EVERY_380TH], trace.lon[EVERY_380TH], Margins())
-    return made
+    made = {cab: cab_case(cab, realdata, folder, lats, lons) for cab in CABS}
+    return {**made, DRIVE: drive_case(realdata, folder)}
 
 
 @pytest.fixture
@@ -224,10 +110,11 @@ def test_the_nearest_of_all_these_calls_are_near_indeed(cases: dict[str, Case]) 
     for case in cases.values():
         assert (case.crossings, case.gears) == (case.seen.crossings, case.seen.gears)
     margins = [case.margins for case in cases.values()]
-    near = {rule: sum(each.within_half_a_metre[rule] for each in margins) for rule in margins[0].smallest}
-    nearest_mm = {rule: round(1000 * min(each.smallest[rule] for each in margins)) for rule in margins[0].smallest}
-    assert near == {"jump": 1, "enter": 32, "leave": 34, "park": 212}
-    assert nearest_mm == {"jump": 144, "enter": 4, "leave": 10, "park": 1}
+    rules = sorted({rule for each in margins for rule in each.smallest})
+    near = {rule: sum(each.within_half_a_metre.get(rule, 0) for each in margins) for rule in rules}
+    nearest_mm = {rule: round(1000 * min(each.smallest.get(rule, np.inf) for each in margins)) for rule in rules}
+    assert near == {"jump": 1, "enter": 32, "leave": 34, "park": 212, "pass": 2, "step": 0}
+    assert nearest_mm == {"jump": 144, "enter": 4, "leave": 10, "park": 1, "pass": 72, "step": 3150}
 
 
 def as_moments(case: Case, path: Path) -> Path:
@@ -275,7 +162,13 @@ def test_the_drive_comes_to_these_totals(cases: dict[str, Case]) -> None:
     report = replayed(cases, [DRIVE])
     assert report.fixes == 7_531
     assert report.rejected == {"implausible_jump": 1}
-    assert report.moments == {"FenceEntered": 20, "FenceExited": 20, "Parked": 1, "DroveOff": 1}
+    assert report.moments == {
+        "FenceEntered": 20,
+        "FenceExited": 20,
+        "FencePassedBy": 6,
+        "Parked": 1,
+        "DroveOff": 1,
+    }
     assert report.decisions == 0
 
 

@@ -1,40 +1,89 @@
-"""The shape of a fence and the distance to its edge.
+"""The shape of a fence and the distance to its edge: negative within, positive without.
 
-Distances are measured on a plane that touches the ellipsoid at the fence itself, so that they are metres wherever a
-road goes: within 0.1% for a few kilometres up to 85 degrees of latitude, and rough beyond. Edges are straight in
-longitude and latitude, as RFC 7946 section 3.1.1 has them.
+Distances are geodesic on WGS 84, within 0.5% or half a metre, whichever is larger, up to 85 degrees of latitude, from
+a metre to continents. Edges are straight in longitude and latitude, as RFC 7946 section 3.1.1 has them; a shape over
+the antimeridian or a pole is split there (section 3.1.9).
 """
 
-import math
-from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from dataclasses import dataclass
+from typing import TypeAlias
 
-import numpy as np
 import shapely
-from numpy.typing import NDArray
 
-from gateway.core.units import Position, delta_lon_deg, metres_per_degree
-
-Box: TypeAlias = tuple[float, float, float, float]
-"""West, south, east, north in degrees."""
+from gateway.core.fences.ground import way_m
+from gateway.core.fences.hours import OpeningHours
+from gateway.core.fences.outline import outline_of
+from gateway.core.units import Instant, Position
 
 
 @dataclass(frozen=True, slots=True)
 class Circle:
-    """All points at most `radius_m` from the centre."""
+    """All places at most `radius_m` from the centre."""
 
     centre: Position
     radius_m: float
 
+    def distance_m(self, lon: float, lat: float) -> float:
+        """Return the distance of a place to the edge, in metres."""
+        return way_m(self.centre.lon, self.centre.lat, lon, lat) - self.radius_m
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Area:
+    """A polygon or multipolygon in degrees, holes included. Kept as WKB: a tenth of what is ready to be asked.
+
+    Attributes:
+        wkb: Well-known binary (OGC 06-103r4, section 8), two dimensions.
+    """
+
+    wkb: bytes
+
+    def __init__(self, shape: shapely.Polygon | shapely.MultiPolygon | bytes) -> None:
+        object.__setattr__(self, "wkb", shape if isinstance(shape, bytes) else shapely.to_wkb(shape))
+
+    @property
+    def shape(self) -> shapely.Polygon | shapely.MultiPolygon:
+        """The shape, made anew."""
+        return shapely.from_wkb(self.wkb)
+
+    def distance_m(self, lon: float, lat: float) -> float:
+        """Return the distance of a place to the edge, in metres."""
+        outline = outline_of(self.wkb)
+        way = outline.way_m(lon, lat)
+        return -way if outline.holds(lon, lat) else way
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Corridor:
+    """All places at most half of `width_m` from a line or several: a route, a street.
+
+    Within, the distance is to the nearest of the two sides; at a bend the edge may be a little farther.
+    """
+
+    wkb: bytes
+    width_m: float
+
+    def __init__(self, line: shapely.LineString | shapely.MultiLineString | bytes, width_m: float) -> None:
+        object.__setattr__(self, "wkb", line if isinstance(line, bytes) else shapely.to_wkb(line))
+        object.__setattr__(self, "width_m", width_m)
+
+    @property
+    def line(self) -> shapely.LineString | shapely.MultiLineString:
+        """The line in the middle, made anew."""
+        return shapely.from_wkb(self.wkb)
+
+    def distance_m(self, lon: float, lat: float) -> float:
+        """Return the distance of a place to the edge, in metres."""
+        return outline_of(self.wkb).way_m(lon, lat) - 0.5 * self.width_m
+
+
+Shape: TypeAlias = Circle | Area | Corridor
+
+APPROACH_MPS = 50.0
+"""180 km/h: whoever drives faster is noticed to approach a little later than `approach_s` before arriving."""
+
 
 @dataclass(frozen=True, slots=True)
-class Area:
-    """A polygon or multipolygon in degrees, holes included. One that spans the antimeridian is split there."""
-
-    shape: shapely.Polygon | shapely.MultiPolygon
-
-
-@dataclass(frozen=True)
 class Fence:
     """An area with a name and the rules of coming and going.
 
@@ -45,76 +94,42 @@ class Fence:
         dwell_s: Seconds inside after which it has dwelled; 0 means never.
         accuracy_limit_m: A fix less accurate than this is no evidence of having entered.
         beacon: The beacon whose sightings speak for this fence, or None.
+        enter_buffer_m: How far inside the edge a unit must be to have entered.
+        priority: Of fences that overlap, the larger is reported first.
+        tags: What else is said of it; nothing is decided by them.
+        opening_hours: When it can be entered; None: always.
+        approach_m: How near a unit that heads for it approaches; 0: never.
+        approach_s: How many seconds before it arrives; 0: never.
     """
 
     id: str
     kind: str
     name: str
-    shape: Circle | Area
+    shape: Shape
     exit_buffer_m: float = 30.0
     dwell_s: int = 0
     accuracy_limit_m: float = 200.0
     beacon: str | None = None
-    _anchor: Position = field(init=False, repr=False, compare=False)
-    _lon_m: float = field(init=False, repr=False, compare=False)
-    _lat_m: float = field(init=False, repr=False, compare=False)
-    _plane: shapely.Geometry | None = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        anchor = self.shape.centre if isinstance(self.shape, Circle) else _anchor_of(self.shape)
-        lon_m, lat_m = metres_per_degree(anchor.lat)
-        for name, value in (("_anchor", anchor), ("_lon_m", lon_m), ("_lat_m", lat_m)):
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "_plane", self._flatten() if isinstance(self.shape, Area) else None)
+    enter_buffer_m: float = 0.0
+    priority: int = 0
+    tags: tuple[str, ...] = ()
+    opening_hours: OpeningHours | None = None
+    approach_m: float = 0.0
+    approach_s: int = 0
 
     def distance_m(self, position: Position) -> float:
-        """Return the distance to the fence in metres; zero or less inside.
+        """Return the distance to the fence's edge in metres: negative inside, zero on it, positive outside."""
+        return self.shape.distance_m(position.lon, position.lat)
 
-        Inside a circle it is the negative distance to the edge; inside an area it is 0.
-        """
-        x = delta_lon_deg(self._anchor.lon, position.lon) * self._lon_m
-        y = (position.lat - self._anchor.lat) * self._lat_m
-        if isinstance(self.shape, Circle):
-            return math.hypot(x, y) - self.shape.radius_m
-        return float(shapely.distance(self._plane, shapely.Point(x, y)))
+    def is_open(self, at: Instant) -> bool:
+        """Return whether the fence can be entered."""
+        return self.opening_hours is None or self.opening_hours.is_open(at)
 
-    def boxes(self) -> tuple[Box, ...]:
-        """Return the boxes in degrees that hold the fence: two when a circle spans the antimeridian."""
-        if isinstance(self.shape, Area):
-            parts = self.shape.shape.geoms if isinstance(self.shape.shape, shapely.MultiPolygon) else [self.shape.shape]
-            return tuple(part.bounds for part in parts)
-        centre, radius_m = self.shape.centre, self.shape.radius_m
-        # A hundredth more than the radius covers the difference between the plane and the ellipsoid.
-        south = max(-90.0, centre.lat - 1.01 * radius_m / self._lat_m)
-        north = min(90.0, centre.lat + 1.01 * radius_m / self._lat_m)
-        half_lon = 1.01 * radius_m / self._lon_m if self._lon_m > 0 else 180.0
-        if half_lon >= 180.0:  # over a pole: every longitude
-            return ((-180.0, south, 180.0, north),)
-        west, east = centre.lon - half_lon, centre.lon + half_lon
-        if west < -180.0:
-            return ((-180.0, south, east, north), (west + 360.0, south, 180.0, north))
-        if east > 180.0:
-            return ((west, south, 180.0, north), (-180.0, south, east - 360.0, north))
-        return ((west, south, east, north),)
-
-    def _flatten(self) -> shapely.Geometry:
-        """Return the area in metres around the anchor, prepared for repeated questions."""
-        area, anchor = cast("Area", self.shape), self._anchor
-
-        def project(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
-            metres = degrees.copy()
-            metres[:, 0] = ((degrees[:, 0] - anchor.lon + 180.0) % 360.0 - 180.0) * self._lon_m
-            metres[:, 1] = (degrees[:, 1] - anchor.lat) * self._lat_m
-            return metres
-
-        plane = shapely.transform(area.shape, project)
-        shapely.prepare(plane)
-        return plane
+    def approach_zone_m(self) -> float:
+        """Return the distance from within which an approach can be noticed; 0: it never is."""
+        return max(self.approach_m, self.approach_s * APPROACH_MPS)
 
 
-def _anchor_of(area: Area) -> Position:
-    """Return a point of the area: its largest part's representative point, so that both sides of +-180 stay near."""
-    shape = area.shape
-    largest = max(shape.geoms, key=lambda part: part.area) if isinstance(shape, shapely.MultiPolygon) else shape
-    point = shapely.point_on_surface(largest)
-    return Position(point.x, point.y)
+def order(fence: Fence) -> tuple[int, str]:
+    """Return by what fences that something happens to at once are reported: by priority, then by id."""
+    return -fence.priority, fence.id

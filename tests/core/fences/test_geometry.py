@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import shapely
 
-from gateway.core.fences.geometry import Area, Box, Circle, Fence
+from gateway.core.fences.geometry import Area, Circle, Corridor, Fence, order
+from gateway.core.fences.hours import OpeningHours
 from gateway.core.units import Position, metres_per_degree
 from gateway.testing.engines import a_fence
 
@@ -22,13 +23,9 @@ def away(start: Position, bearing_deg: float, way_m: float) -> Position:
     return Position((lon + 180.0) % 360.0 - 180.0, start.lat + way_m * math.cos(bearing) / lat_m)
 
 
-def an_area(*parts: Box) -> Fence:
+def an_area(*parts: tuple[float, float, float, float]) -> Fence:
     boxes = [shapely.box(*part) for part in parts]
     return Fence("mall", "mall", "Mall", Area(boxes[0] if len(boxes) == 1 else shapely.MultiPolygon(boxes)))
-
-
-def holds(boxes: tuple[Box, ...], position: Position) -> bool:
-    return any(west <= position.lon <= east and south <= position.lat <= north for west, south, east, north in boxes)
 
 
 @pytest.mark.parametrize("lat", LATITUDES)
@@ -84,10 +81,15 @@ def test_a_circle_around_a_pole_ends_at_its_radius_on_every_meridian(
     assert fence.distance_m(position) + 1_000.0 == pytest.approx(geodesic_m(centre, position), rel=1e-3)
 
 
-def test_within_an_area_and_on_its_edge_the_distance_is_zero() -> None:
+def test_on_the_edge_of_an_area_the_distance_is_zero() -> None:
     fence = an_area((8.0, 47.0, 8.01, 47.01))
-    inside = [Position(8.005, 47.005), Position(8.0, 47.0), Position(8.01, 47.005), Position(8.005, 47.01)]
-    assert [fence.distance_m(position) for position in inside] == [pytest.approx(0.0, abs=1e-6)] * 4
+    edge = [Position(8.0, 47.0), Position(8.01, 47.005), Position(8.005, 47.01)]
+    assert [fence.distance_m(position) for position in edge] == [pytest.approx(0.0, abs=1e-6)] * 3
+
+
+def test_within_an_area_the_distance_is_the_negative_way_to_its_nearest_edge(geodesic_m: Geodesic) -> None:
+    fence, inside = an_area((8.0, 47.0, 8.01, 47.01)), Position(8.001, 47.005)
+    assert fence.distance_m(inside) == pytest.approx(-geodesic_m(Position(8.0, 47.005), inside), rel=1e-3)
 
 
 @pytest.mark.parametrize("lat", [0.0, 47.0, -60.0])
@@ -106,12 +108,13 @@ def test_a_hole_is_outside(geodesic_m: Geodesic) -> None:
     middle = Position(8.015, 47.015)
     nearest_m = geodesic_m(Position(8.02, 47.015), middle)
     assert fence.distance_m(middle) == pytest.approx(nearest_m, rel=1e-3)
-    assert fence.distance_m(Position(8.005, 47.015)) == 0.0
+    beside = Position(8.009, 47.015)
+    assert fence.distance_m(beside) == pytest.approx(-geodesic_m(Position(8.01, 47.015), beside), rel=1e-3)
 
 
 def test_an_area_of_parts_is_as_near_as_its_nearest_part(geodesic_m: Geodesic) -> None:
     fence = an_area((8.0, 47.0, 8.01, 47.01), (8.02, 47.0, 8.021, 47.001))
-    assert fence.distance_m(Position(8.0205, 47.0005)) == 0.0
+    assert fence.distance_m(Position(8.0205, 47.0005)) < 0.0
     beside = Position(8.022, 47.0005)
     assert fence.distance_m(beside) == pytest.approx(geodesic_m(Position(8.021, 47.0005), beside), rel=1e-3)
 
@@ -120,54 +123,40 @@ def test_an_area_of_parts_is_as_near_as_its_nearest_part(geodesic_m: Geodesic) -
 def test_an_area_that_is_split_at_the_antimeridian_is_one(geodesic_m: Geodesic, *, larger_west: bool) -> None:
     west_edge, east_edge = (179.98, -179.99) if larger_west else (179.99, -179.98)
     fence = an_area((west_edge, -17.0, 180.0, -16.99), (-180.0, -17.0, east_edge, -16.99))
-    for lon in (179.995, 180.0, -180.0, -179.995):
-        assert fence.distance_m(Position(lon, -16.995)) == pytest.approx(0.0, abs=1e-6)
+    for lon in (179.999, 180.0, -180.0, -179.999):
+        south = geodesic_m(Position(lon, -17.0), Position(lon, -16.995))
+        assert fence.distance_m(Position(lon, -16.995)) == pytest.approx(-south, rel=1e-3)
     for lon, edge in ((179.97, west_edge), (-179.97, east_edge)):
         outside = Position(lon, -16.995)
         assert fence.distance_m(outside) == pytest.approx(geodesic_m(Position(edge, -16.995), outside), rel=1e-3)
 
 
-@pytest.mark.parametrize("lat", [*LATITUDES, 89.9])
-@pytest.mark.parametrize("lon", [0.0, 179.9999, -179.9999, 180.0])
-def test_every_point_of_a_circle_lies_in_its_boxes(lon: float, lat: float) -> None:
-    fence = a_fence(centre=Position(lon, lat), radius_m=1_000.0)
-    for bearing_deg in BEARINGS:
-        for way_m in (0.0, 500.0, 999.0):
-            position = away(Position(lon, lat), bearing_deg, way_m)
-            assert fence.distance_m(position) <= 0
-            assert holds(fence.boxes(), position)
+def a_street(*places: tuple[float, float], width_m: float = 20.0) -> Fence:
+    return Fence("street", "zone", "Street", Corridor(shapely.LineString(places), width_m))
 
 
-def test_the_box_of_a_circle_is_a_hundredth_wider_than_the_circle() -> None:
-    fence = a_fence(centre=Position(8.0, 0.0), radius_m=1_000.0)
-    lon_m, lat_m = metres_per_degree(0.0)
-    ((west, south, east, north),) = fence.boxes()
-    assert [8.0 - west, east - 8.0] == pytest.approx([1_010 / lon_m] * 2)
-    assert [-south, north] == pytest.approx([1_010 / lat_m] * 2)
+def test_a_corridor_reaches_half_its_width_to_either_side_and_round_its_ends(geodesic_m: Geodesic) -> None:
+    fence = a_street((8.0, 47.0), (8.01, 47.0))
+    assert fence.distance_m(Position(8.005, 47.0)) == pytest.approx(-10.0)
+    for lon, lat in ((8.005, 47.0002), (8.005, 46.9998), (8.0103, 47.0), (7.9997, 47.0)):
+        on_the_line = Position(min(max(lon, 8.0), 8.01), 47.0)
+        to_line_m = geodesic_m(on_the_line, Position(lon, lat))
+        assert fence.distance_m(Position(lon, lat)) == pytest.approx(to_line_m - 10.0, rel=1e-3)
 
 
-@pytest.mark.parametrize(("lon", "other_lon"), [(179.9999, -180.0), (-179.9999, 180.0), (180.0, -180.0)])
-def test_a_circle_across_the_antimeridian_has_a_box_on_either_side(lon: float, other_lon: float) -> None:
-    boxes = a_fence(centre=Position(lon, 10.0), radius_m=100.0).boxes()
-    assert len(boxes) == 2
-    assert {box[0] for box in boxes} >= {-180.0}
-    assert {box[2] for box in boxes} >= {180.0}
-    assert holds(boxes, Position(other_lon, 10.0))
-    assert not holds(boxes, Position(0.0, 10.0))
+def test_a_corridor_of_several_lines_is_as_near_as_its_nearest(geodesic_m: Geodesic) -> None:
+    lines = shapely.MultiLineString([[(8.0, 47.0), (8.01, 47.0)], [(8.0, 47.01), (8.01, 47.01)]])
+    fence, between = Fence("route", "zone", "Route", Corridor(lines, 20.0)), Position(8.005, 47.008)
+    to_line_m = geodesic_m(Position(8.005, 47.01), between)
+    assert fence.distance_m(between) == pytest.approx(to_line_m - 10.0, rel=1e-3)
 
 
-@pytest.mark.parametrize("lat", [90.0, -90.0])
-def test_a_circle_over_a_pole_has_a_box_round_the_world(lat: float) -> None:
-    ((west, south, east, north),) = a_fence(centre=Position(0.0, lat), radius_m=1_000.0).boxes()
-    assert (west, east) == (-180.0, 180.0)
-    assert -90.0 <= south < north <= 90.0
-    assert lat in {south, north}
-
-
-def test_an_area_has_a_box_for_each_part() -> None:
-    parts = ((8.0, 47.0, 8.01, 47.01), (9.0, 48.0, 9.01, 48.01))
-    assert an_area(*parts).boxes() == parts
-    assert an_area(parts[0]).boxes() == parts[:1]
+def test_a_shape_is_the_same_made_of_its_well_known_binary() -> None:
+    square, line = shapely.box(8.0, 47.0, 8.1, 47.1), shapely.LineString([(8.0, 47.0), (8.1, 47.0)])
+    assert Area(shapely.to_wkb(square)) == Area(square)
+    assert Corridor(shapely.to_wkb(line), 5.0) == Corridor(line, 5.0)
+    assert Area(square).shape == square
+    assert Corridor(line, 5.0).line == line
 
 
 def test_fences_that_say_the_same_are_equal() -> None:
@@ -183,3 +172,19 @@ def test_a_changed_circle_is_measured_anew() -> None:
 def test_a_plain_fence_is_left_30_m_beyond_its_edge_and_never_dwelled_in() -> None:
     plain = Fence("mall", "mall", "Mall", Circle(Position(8.0, 10.0), 50.0))
     assert (plain.exit_buffer_m, plain.dwell_s, plain.accuracy_limit_m, plain.beacon) == (30.0, 0, 200.0, None)
+    assert (plain.enter_buffer_m, plain.priority, plain.tags, plain.approach_zone_m()) == (0.0, 0, (), 0.0)
+    assert plain.is_open(0)
+
+
+def test_a_fence_with_hours_is_open_as_they_say() -> None:
+    assert not replace(a_fence(), opening_hours=OpeningHours((), ((0, 0),))).is_open(0)
+
+
+@pytest.mark.parametrize(("approach_m", "approach_s", "zone_m"), [(800.0, 0, 800.0), (800.0, 60, 3000.0)])
+def test_an_approach_zone_reaches_as_far_as_either_rule(approach_m: float, approach_s: int, zone_m: float) -> None:
+    assert replace(a_fence(), approach_m=approach_m, approach_s=approach_s).approach_zone_m() == zone_m
+
+
+def test_fences_are_ordered_by_priority_then_by_id() -> None:
+    fences = [a_fence("b"), a_fence("a"), replace(a_fence("z"), priority=1), replace(a_fence("0"), priority=-1)]
+    assert [fence.id for fence in sorted(fences, key=order)] == ["z", "a", "b", "0"]

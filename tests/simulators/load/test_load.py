@@ -98,6 +98,38 @@ def _load(mosquitto: Mosquitto, *arguments: str) -> Result:
     return CliRunner().invoke(app, called, catch_exceptions=False)
 
 
+def test_what_a_consumer_drops_doubles_and_adds_is_counted_exactly(mosquitto: Mosquitto) -> None:
+    said = list[tuple[int, int]]()
+    plan = Plan(
+        Schedule(400, 1.5, units=100, offers_every_s=0.05),
+        mosquitto.host,
+        mosquitto.port,
+        qos=1,
+        patience_s=5.0,  # a machine that stalls for less loses nothing by it
+        settle_s=0.1,
+    )
+    with StandIn(
+        mosquitto,
+        b'"OFF"',
+        drops=frozenset({"car-2", "car-9"}),
+        doubles=frozenset({"car-3"}),
+        adds=frozenset({"car-4", "car-5"}),
+    ) as consumer:
+        report = run(plan, lambda passed_ms, total_ms: said.append((passed_ms, total_ms)))
+    offers = report.offers
+    assert (offers.triggers, offers.offered, offers.lost) == (30, 28, 2)
+    assert (offers.duplicates, offers.unexpected, offers.late, offers.withdrawn) == (1, 2, 0, 0)
+    assert offers.latency is not None
+    assert offers.latency.count == 28
+    assert (report.sent.messages, report.sent.unsent, report.sent.unacknowledged) == (600, 0, 0)
+    assert consumer.heard == 600
+    assert report.sent.acknowledged is not None
+    assert report.sent.acknowledged.count == 600
+    assert not report.nothing_lost
+    assert said
+    assert all(0 <= passed_ms <= total_ms == 1_500 for passed_ms, total_ms in said)
+
+
 def test_any_consumer_is_driven_by_templates(mosquitto: Mosquitto) -> None:
     with StandIn(mosquitto, b'"lon": 8.5', filter="fix/+", answers_on="alert/all/{unit}") as rival:
         result = _load(
