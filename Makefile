@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean services
+.PHONY: help demo test faults check bench lock clean services
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +15,7 @@ INSTALL_PROJECT := $(BIN)/python -m pip install --quiet --disable-pip-version-ch
 
 PACKAGES := gateway edge_models geofences simulators
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +32,10 @@ test: services $(VENV)/.dev  ## Run all tests against a real broker, then hold t
 	$(BIN)/coverage report --include='gateway/core/*' --precision=2 --fail-under=100
 	$(BIN)/coverage report --omit='gateway/core/*' --precision=2 --fail-under=90
 
+faults: export WAYSIDE_FAULTS := full
+faults: services $(VENV)/.dev  ## Try the faults in full counts: kills, power cuts, broken files, full disks
+	$(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+
 check: $(VENV)/.dev  ## Lint, format, types, the direction of imports, and the demo's campaigns
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,8 +43,8 @@ check: $(VENV)/.dev  ## Lint, format, types, the direction of imports, and the d
 	$(BIN)/lint-imports
 	$(BIN)/wayside check deploy/demo/campaigns
 
-bench: services $(VENV)/.dev  ## Measure on this machine; JSON to bench.json and to the terminal
-	$(BIN)/python tests/bench | tee bench.json
+bench: services $(VENV)/.dev  ## Measure on this machine; JSON to bench.json and here (BENCH_ARGS=--soak: 10 min more)
+	$(BIN)/python tests/bench $(BENCH_ARGS) | tee bench.json
 
 lock: $(VENV)/.dev  ## Renew the lock files to the newest versions pyproject.toml allows (for maintainers)
 	deploy/lock-requirements.sh $(BIN)/pip-compile

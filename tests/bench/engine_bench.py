@@ -1,5 +1,6 @@
 """The engine alone: decisions a second and their latency, and what telemetry costs where no decision falls due."""
 
+import gc
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -69,6 +70,9 @@ def ready(candidates: int, fences: int = 1) -> Engine:
     engine.receive(SubjectIdentified(CAR, START, "i1", "s.1", Role.DRIVER), START)
     for purpose in Purpose:
         engine.receive(ConsentChanged(CAR, START, f"c.{purpose}", "s.1", purpose, given=True), START)
+    # As the process does once it has started.
+    gc.collect()
+    gc.freeze()
     return engine
 
 
