@@ -115,13 +115,12 @@ def _entries(turn: Turn, unit: context.Unit, matches: Iterable[Match]) -> list[_
 
 def _treatments(action: Action, unit: context.Unit) -> list[Treatment]:
     """Return one treatment a placement of the unit: in the unit's language, else the first that is given."""
-    placed = [treatment for treatment in action.treatments if treatment.placement in unit.placements]
-    if len(placed) < 2:
-        return placed
     by_placement: dict[str, Treatment] = {}
-    for treatment in placed:
+    for treatment in action.treatments:
         spoken = by_placement.get(treatment.placement)
-        if spoken is None or (spoken.language != unit.language and treatment.language == unit.language):
+        if treatment.placement in unit.placements and (
+            spoken is None or (spoken.language != unit.language and treatment.language == unit.language)
+        ):
             by_placement[treatment.placement] = treatment
     return list(by_placement.values())
 

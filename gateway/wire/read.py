@@ -60,6 +60,9 @@ __all__ = [
     "read_status",
 ]
 
+# Looked up once: a member costs a call into its enumeration each time.
+_TELEMETRY = Channel.TELEMETRY
+
 MAX_BYTES = 256 * 1024
 """A larger payload is refused unread."""
 
@@ -107,7 +110,7 @@ def read(topic: str, payload: bytes, received: Instant, *, credential_key: bytes
     """
     place = parse_topic(topic)
     _check_length(payload)
-    if place.channel is Channel.TELEMETRY:
+    if place.channel is _TELEMETRY:
         return _read_telemetry(place.owner, payload, retained=retained)
     reader = _READERS.get(place.channel)
     if reader is None:
@@ -187,8 +190,10 @@ def _read_telemetry(unit: str, payload: bytes, *, retained: bool) -> Received:
     said = translate(unit, telemetry)
     if said.refused is not None and not said.events:
         raise said.refused
-    received = Received(Channel.TELEMETRY, unit, telemetry.id, said.events, telemetry, unknown_fields)
-    return received._replace(unknown_signals=said.unknown_signals, withheld=said.withheld, refused=said.refused)
+    events, unknown_signals, withheld, refused = said
+    return Received(
+        _TELEMETRY, unit, telemetry.id, events, telemetry, unknown_fields, unknown_signals, withheld, refused
+    )
 
 
 def _read_identity(unit: str, payload: bytes, _received: Instant, credential_key: bytes) -> Received:

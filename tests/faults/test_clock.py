@@ -137,6 +137,7 @@ class Trial:
         self._release = release
         self._clock = folder / "clock"
         self._said = 0
+        self._ends_ms = 0
 
     def run(self) -> list[str]:
         """Return what went wrong."""
@@ -151,9 +152,9 @@ class Trial:
             self._stranger = stack.enter_context(Stranger(broker.host, broker.port, STATUS, *OFFERS.values()))
             gateway = stack.enter_context(GatewayProcess(config, self._environment))
             self._await_born()
-            ends_ms = self._let_in()
+            self._let_in()
             faults = [] if self._case.set_back else self._until_offered(among=(LONG, SHORT))
-            self._wait_until(ends_ms)
+            self._wait_until(self._ends_ms)
             self._set_clock(self._case.later)
             if self._case.restarts:
                 gateway.terminate()
@@ -183,15 +184,21 @@ class Trial:
     def _await_born(self) -> None:
         self._stranger.expect(STATUS, lambda message: message.body["state"] == "born" and not message.retained)
 
-    def _let_in(self) -> int:
-        """Let both agree and sit down; return when the shorter agreement ends."""
-        now = _now()
-        for car, ends_ms in ((LONG, now + 3_600_000), (SHORT, now + ENDS_AFTER_MS)):
-            agreed = {"holder": f"s.{car}", "purpose": "offer_display", "state": "given", "valid_until_ms": ends_ms}
-            self._say(car, "consents", {**agreed, "notice": {"id": "n1", "version": "1", "language": "en"}})
+    def _let_in(self) -> None:
+        """Let both agree and sit down."""
+        self._agree(LONG, _now() + 3_600_000)
+        self._agree_shortly()
+        for car in (LONG, SHORT):
             present = {"state": "present", "role": "driver", "method": "key", "subject": f"s.{car}"}
             self._say(car, "identity", present)
-        return now + ENDS_AFTER_MS
+
+    def _agree(self, car: str, ends_ms: int) -> None:
+        agreed = {"holder": f"s.{car}", "purpose": "offer_display", "state": "given", "valid_until_ms": ends_ms}
+        self._say(car, "consents", {**agreed, "notice": {"id": "n1", "version": "1", "language": "en"}})
+
+    def _agree_shortly(self) -> None:
+        self._ends_ms = _now() + ENDS_AFTER_MS
+        self._agree(SHORT, self._ends_ms)
 
     def _until_offered(self, among: tuple[str, ...], never: str | None = None) -> list[str]:
         """Let both cars stop again and again until some were offered something; return what should not have been."""
@@ -199,6 +206,8 @@ class Trial:
         while waiting or (never is not None and stops < STOPS):
             if time.monotonic() > deadline_s:
                 return [f"nothing more was offered to {sorted(waiting)}"]
+            if SHORT in waiting and _now() > self._ends_ms:
+                self._agree_shortly()  # the machine was too busy to offer anything in time
             for car in (LONG, SHORT):
                 self._say(car, "telemetry", {"signals": {GEAR: 127, "Vehicle.Speed": 30.0}})
                 self._say(car, "telemetry", {"signals": {GEAR: 126, "Vehicle.Speed": 0.0, SEAT: "OCCUPIED"}})
