@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from gateway.wire import payloads, vss
+from gateway.wire import payloads, topics, vss
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -68,10 +68,8 @@ def _signal(leaf: vss.Leaf) -> dict[str, object]:
     elif leaf.datatype is vss.Datatype.BOOLEAN:
         described["type"] = "boolean"
     elif leaf.datatype is vss.Datatype.STRING:
-        described |= {
-            "type": "string",
-            **({"enum": list(leaf.allowed)} if leaf.allowed else {"maxLength": vss.MAX_TEXT}),
-        }
+        free = {"pattern": topics.ID_PATTERN} if leaf.use is vss.Use.SIGNAL else {"maxLength": vss.MAX_TEXT}
+        described |= {"type": "string", **({"enum": list(leaf.allowed)} if leaf.allowed else free)}
     elif leaf.datatype in vss.INTEGER_RANGES:
         low, high = vss.INTEGER_RANGES[leaf.datatype]
         described |= {"type": "integer", "minimum": low, "maximum": high}

@@ -14,6 +14,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from gateway.core.events import Scalar
+from gateway.wire.topics import is_id
 
 MAX_TEXT = 256
 """Characters of a string signal."""
@@ -138,6 +139,7 @@ _LEAVES = (
     Leaf("Vehicle.Service.DistanceToService", Datatype.FLOAT, "km"),
     Leaf("Wayside.Route.Polyline", Datatype.STRING, use=Use.WITHHELD),
     Leaf("Wayside.Route.EtaS", Datatype.FLOAT, "s"),
+    Leaf("Wayside.Route.Fence", Datatype.STRING),
     Leaf("Wayside.MinutesAway", Datatype.FLOAT, "min"),
     Leaf("Wayside.SameDirection", Datatype.BOOLEAN),
 )
@@ -162,7 +164,9 @@ def check_of(leaf: Leaf) -> Check:
     if leaf.datatype is Datatype.BOOLEAN:
         return _boolean
     if leaf.datatype is Datatype.STRING:
-        return _one_of(frozenset(leaf.allowed)) if leaf.allowed else _text
+        # A signal of free text that goes on into the engine and its journals is an id, and no place for anything else.
+        free = _id if leaf.use is Use.SIGNAL else _text
+        return _one_of(frozenset(leaf.allowed)) if leaf.allowed else free
     if leaf.datatype in INTEGER_RANGES:
         return _integer_within(*INTEGER_RANGES[leaf.datatype])
     return _float
@@ -187,6 +191,10 @@ def _float(value: object) -> Scalar | None:
 
 def _text(value: object) -> Scalar | None:
     return value if type(value) is str and len(value) <= MAX_TEXT else None
+
+
+def _id(value: object) -> Scalar | None:
+    return value if type(value) is str and is_id(value) else None
 
 
 def _one_of(allowed: frozenset[str]) -> Check:

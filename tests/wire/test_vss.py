@@ -110,3 +110,10 @@ def test_a_value_that_is_not_the_signals_own_is_not_taken(path: str, value: obje
 
 def test_every_older_path_is_heard_under_one_that_is_known() -> None:
     assert all(isinstance(LEAVES.get(successor), Leaf) for successor in vss.SUCCESSORS.values())
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"), [("station-7", "station-7"), ("", None), ("the corner of 5th", None), ("a/b", None), (7, None)]
+)
+def test_the_fence_a_route_ends_in_is_an_id(value: object, taken: object) -> None:
+    assert check_of(LEAVES["Wayside.Route.Fence"])(value) == taken
