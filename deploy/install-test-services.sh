@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Sees to it that what the tests talk to, and are tried with, is on this machine: the Mosquitto broker, which they start
-# themselves; faketime, which lets a process believe in another day; fiu-run, which lets its disk fail.
+# themselves; faketime, which lets a process believe in another day; fiu-run, which lets its disk fail; strace, which
+# records what it does to its files.
 set -euo pipefail
 
 # Program and package, as Debian calls them.
 missing=()
-for pair in mosquitto:mosquitto faketime:faketime fiu-run:fiu-utils; do
+for pair in mosquitto:mosquitto faketime:faketime fiu-run:fiu-utils strace:strace; do
     # Their home on Debian is not on everyone's path.
     PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
 done

@@ -199,21 +199,6 @@ class Books:
                 "lost": sorted(self._lost()),
             }
 
-    def decided_again(self) -> int:
-        """Return how many parkings were decided on more than once.
-
-        Counted apart from the faults: it is no loss. Telemetry that is delivered again, several parkings of it at
-        once, tells of moments anew.
-        """
-        parking = "json_extract(trace, '$.context.fuel_range_km')"
-        query = (
-            f"SELECT count(*) - count(DISTINCT unit || ' ' || {parking}) FROM decisions"  # noqa: S608 -- our own words
-            f" WHERE trace LIKE '%\"Parked\"%' AND {parking} IS NOT NULL"
-        )
-        with closing(sqlite3.connect(f"file:{self.ledger}?mode=ro", uri=True)) as connection:
-            (more,) = connection.execute(query).fetchone()
-        return int(more)
-
     def _unrecorded(self, ledger: sqlite3.Connection) -> Iterator[str]:
         consents, outcomes = _cells(ledger, "SELECT id FROM consents"), _cells(ledger, "SELECT id FROM outcomes")
         taken_back = _cells(ledger, "SELECT id FROM offers WHERE withdrawn_ms IS NOT NULL")
@@ -243,7 +228,12 @@ def _cells(ledger: sqlite3.Connection, query: str) -> set[Any]:
 
 
 def _repeated(ledger: sqlite3.Connection) -> Iterator[str]:
-    """Yield what stands there twice of what the traffic said: each answer and consent has its own number."""
-    for query in ("SELECT id FROM outcomes WHERE id LIKE 'x-%'", "SELECT id FROM consents WHERE id LIKE 'c-%'"):
+    """Yield what stands there twice of what the traffic said: each parking, answer and consent has its own number."""
+    parking = "json_extract(trace, '$.context.fuel_range_km')"
+    for query in (
+        f"SELECT unit, {parking} FROM decisions WHERE trace LIKE '%\"Parked\"%' AND {parking} IS NOT NULL",  # noqa: S608 -- our own words
+        "SELECT id FROM outcomes WHERE id LIKE 'x-%'",
+        "SELECT id FROM consents WHERE id LIKE 'c-%'",
+    ):
         counted = Counter(ledger.execute(query).fetchall())
         yield from (f"{row} {times} times" for row, times in counted.items() if times > 1)

@@ -54,6 +54,8 @@ class Stranger:
     def __exit__(self, *_: object) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        # It leaves the sockets open by which it woke its thread.
+        self._client.reinitialise()
 
     def await_subscription(self) -> None:
         """Wait until the broker has confirmed a subscription: at the start, or after it was restarted."""

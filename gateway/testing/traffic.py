@@ -128,6 +128,8 @@ class Traffic:
         for client in (self._client, self._stream):
             client.disconnect()
             client.loop_stop()
+            # It leaves the sockets open by which it woke its thread.
+            client.reinitialise()
 
     def finish(self) -> str:
         """Park for good; return the id of a last consent once the broker has acknowledged that and all before it.

@@ -42,7 +42,7 @@ def test_a_package_has_one_version_in_all_locks(name: str) -> None:
 
 def test_a_device_installs_no_tool_of_ours() -> None:
     tools = {"hatchling", "pytest", "mypy", "ruff", "aiomqtt", "amqtt", "pandas", "scikit-learn", "lightgbm", "onnx"}
-    tools |= {"geopandas", "pyogrio", "apsw", "atheris"}
+    tools |= {"geopandas", "pyogrio", "atheris"}
     assert tools & _pins("edge").keys() == set()
 
 

@@ -37,7 +37,7 @@ GATEWAYS = counts(full=10, ci=1)
 ROUNDS = counts(full=2, ci=1)
 """How often the disk of a gateway fills up: after each failure it waits longer before it tries again."""
 MIB = 24
-STARTS_EVERY = counts(full=1, ci=7)
+STARTS_EVERY = counts(full=1, ci=9)
 """In pages: how much more room each next start has."""
 
 
@@ -155,7 +155,7 @@ def _tell(tell_count: TellCount, name: str, books: Books, **numbers: int) -> Non
     faults = books.faults()
     offers, heard = len(books.heard.offers), len(books.heard.acknowledged)
     found = {kind: len(each) for kind, each in faults.items()}
-    tell_count(name, **numbers, acknowledged=heard, offers=offers, decided_again=books.decided_again(), **found)
+    tell_count(name, **numbers, acknowledged=heard, offers=offers, **found)
     assert not any(faults.values()), faults
     assert heard
     assert offers

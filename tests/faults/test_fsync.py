@@ -24,7 +24,7 @@ from gateway.testing.site import Books, Site, build_release
 POINTS = ("posix/io/sync/fsync", "posix/io/sync/fdatasync", "posix/io/rw/pwrite", "posix/io/rw/pwrite/reduce")
 PERCENTS = (10, 3, 1)[: counts(full=3, ci=1)]
 GATEWAYS = counts(full=4, ci=1)
-FAILURES = counts(full=4, ci=3)
+FAILURES = counts(full=4, ci=2)
 """Of a gateway, which waits longer after each."""
 COMMITS = {10: counts(full=60, ci=0), 3: counts(full=600, ci=40), 1: counts(full=2_000, ci=0)}
 """Of a writer that goes on at once: how many transactions it has to bring to the disk."""
@@ -115,7 +115,6 @@ def test_calls_that_fail_cost_nothing_that_was_acknowledged(
             acknowledged=len(books.heard.acknowledged),
             offers=len(books.heard.offers),
             restarts=0,
-            decided_again=books.decided_again(),
             **{kind: len(each) for kind, each in faults.items()},
         )
         assert not any(faults.values()), faults

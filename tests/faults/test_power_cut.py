@@ -27,12 +27,12 @@ from gateway.testing.samples import T0
 from gateway.testing.visits import granted, lasting
 
 CUTS = counts(full=4_000, ci=300)
-CUTS_OF_A_RUN = counts(full=200, ci=60)
+CUTS_OF_A_RUN = counts(full=200, ci=100)
 CONTROL_CUTS = 100
 FAILING_RUNS = counts(full=5, ci=1)
 OPENING_CUTS = counts(full=500, ci=30)
 EARLIER = Path(__file__).parents[1] / "migrations" / "data"
-RESUMED_EVERY = counts(full=20, ci=20)
+RESUMED_EVERY = 20
 
 
 @pytest.fixture(autouse=True)
