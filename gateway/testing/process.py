@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 PATIENCE_S = 20.0
+UNMEASURED = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
+"""The environment of a process that is not to measure its coverage: it is killed, it fuzzes, or its disk is full."""
 
 
 class Broker(Protocol):

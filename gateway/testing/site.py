@@ -14,14 +14,11 @@ from typing import Any, Self
 
 from gateway.core.events import UnitKind
 from gateway.testing.mosquitto import Mosquitto
-from gateway.testing.process import GatewayProcess
+from gateway.testing.process import UNMEASURED, GatewayProcess
 from gateway.testing.samples import T0
 from gateway.testing.tap import Heard, Tap
 from gateway.testing.traffic import CARS, Told, Traffic
 from gateway.wire.releases import build
-
-UNMEASURED = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
-"""What a process needs that is not to measure its coverage: on a full disk there is nowhere to write it."""
 
 _CAMPAIGN = """\
 campaign: stop

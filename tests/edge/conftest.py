@@ -2,12 +2,14 @@
 
 import asyncio
 import inspect
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import structlog
 
 from gateway.edge.store import schema
 from gateway.edge.store.ledger import Ledger
@@ -25,6 +27,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
     asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), _PATIENCE_S))
     return True
+
+
+@pytest.fixture
+def own_log() -> Iterator[None]:
+    """The process configures logging for itself; a test leaves it as it was."""
+    root, library = logging.getLogger(), logging.getLogger("gmqtt")
+    before = root.handlers[:], root.level, library.level
+    yield
+    root.handlers, root.level, library.level = before[0], before[1], before[2]
+    structlog.reset_defaults()
 
 
 @pytest.fixture

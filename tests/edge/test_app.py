@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import logging
 import os
 import signal
 import sqlite3
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -59,14 +57,7 @@ placements = ["passenger_screen"]
 """
 
 
-@pytest.fixture(autouse=True)
-def own_log() -> Iterator[None]:
-    """The process configures logging for itself; a test leaves it as it was."""
-    root, library = logging.getLogger(), logging.getLogger("gmqtt")
-    before = root.handlers[:], root.level, library.level
-    yield
-    root.handlers, root.level, library.level = before[0], before[1], before[2]
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("own_log")
 
 
 @pytest.fixture

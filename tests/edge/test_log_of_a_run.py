@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import os
 import signal
 import time
@@ -10,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from gateway.core.events import Purpose, UnitKind
 from gateway.edge import app
@@ -56,13 +54,7 @@ NEVER = ("s.anna", "47.3769", "8.5417", "card-4711", "Warm and sweet", "hush-hus
 """A subject, a place, a credential, an offer's text, the password, and words out of payloads, topics and the broker."""
 
 
-@pytest.fixture(autouse=True)
-def own_log() -> Iterator[None]:
-    root, library = logging.getLogger(), logging.getLogger("gmqtt")
-    before = root.handlers[:], root.level, library.level
-    yield
-    root.handlers, root.level, library.level = before[0], before[1], before[2]
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("own_log")
 
 
 def _messages() -> Iterator[tuple[str, bytes]]:

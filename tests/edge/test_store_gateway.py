@@ -2,17 +2,14 @@
 
 import asyncio
 import json
-import logging
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-import structlog
 
 from gateway.core.events import UnitKind
 from gateway.edge import app
@@ -44,14 +41,7 @@ placements = ["driver_screen"]
 """
 
 
-@pytest.fixture(autouse=True)
-def own_log() -> Iterator[None]:
-    """The process configures logging for itself; a test leaves it as it was."""
-    root, library = logging.getLogger(), logging.getLogger("gmqtt")
-    before = root.handlers[:], root.level, library.level
-    yield
-    root.handlers, root.level, library.level = before[0], before[1], before[2]
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("own_log")
 
 
 async def _live(path: Path, *, copy_to: Path | None = None) -> None:

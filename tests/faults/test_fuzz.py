@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from gateway.testing.faults import TellCount, counts
+from gateway.testing.process import UNMEASURED
 
 pytestmark = pytest.mark.skipif(find_spec("atheris") is None, reason="atheris is not installed")
 
@@ -24,8 +25,6 @@ SEED = 1
 PROGRAM = Path(__file__).with_name("fuzz_parsers.py")
 ROOT = Path(__file__).parents[2]
 WIRE = Path(__file__).parents[1] / "wire"
-UNMEASURED = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
-"""The fuzzer measures coverage itself; two at once would only be slow."""
 TOPICS = 10
 """So many topics a message can have; its first byte says which."""
 DONE = re.compile(r"^Done (\d+) runs in (\d+) second", re.MULTILINE)

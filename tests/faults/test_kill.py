@@ -35,7 +35,7 @@ import edge_models.coupon_propensity
 from gateway.core.events import UnitKind
 from gateway.testing.faults import TellCount, counts
 from gateway.testing.mosquitto import Mosquitto, find_mosquitto
-from gateway.testing.process import GatewayProcess
+from gateway.testing.process import UNMEASURED, GatewayProcess
 from gateway.testing.samples import T0
 from gateway.testing.tap import Heard, Passing, Tap
 from gateway.testing.traffic import CARS, Told, Traffic
@@ -50,8 +50,6 @@ LANES = 2
 STRIKE_WITHIN_S = 0.6
 IMPATIENT = 0.2
 """How often a gateway is killed that was given no time to connect again."""
-UNMEASURED = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
-"""A process that is killed has no coverage to report; measuring it would only be slow."""
 
 CAMPAIGN = """\
 campaign: stop
