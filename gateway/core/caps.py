@@ -19,7 +19,7 @@ _NEVER = "never"
 
 def cap_of(action: Action) -> Cap | None:
     """Return the cap that binds an action; None: unlimited."""
-    return action.cap if action.kind is _MARKETING else None
+    return action.contact.caps[0] if action.kind is _MARKETING and action.contact.caps else None
 
 
 def used(memory: Memory, holder: str, unit: str, action: Action, now: Instant) -> int:

@@ -82,12 +82,12 @@ def granted_until(memory: Memory, holder: str, unit: str, purpose: Purpose, now:
 def purposes_of(action: Action) -> tuple[Purpose, ...]:
     """Return what an action needs agreement to. Service and safety need none.
 
-    Showing an offer needs `offer_display`; being triggered by where the person is, `location_triggers`; a model's
-    score, `profiling`.
+    Showing an offer needs `offer_display`; resting on where the person is, `location_triggers`; reading or remembering
+    anything of the person (facts, a model's score, a prepared list, what they did on other days), `profiling`.
     """
     if action.kind is not _MARKETING:
         return ()
-    return _PURPOSES[action.needs_location, action.model is not None]
+    return _PURPOSES[action.needs_location, action.reads_person]
 
 
 # Looked up once: a member costs a call into its enumeration each time.
@@ -99,7 +99,7 @@ _PURPOSES: Mapping[tuple[bool, bool], tuple[Purpose, ...]] = {
     (False, True): (_DISPLAY, _PROFILING),
     (True, True): (_DISPLAY, _LOCATION, _PROFILING),
 }
-"""By whether the action rests on a location and on a model."""
+"""By whether the action rests on a location and reads of the person."""
 
 
 def _end(entry: Mapping[str, Any]) -> Instant:

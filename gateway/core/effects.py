@@ -27,7 +27,9 @@ class Stage(StrEnum):
     ELIGIBILITY = "eligibility"
     APPLICABILITY = "applicability"
     SUITABILITY = "suitability"
+    FACTS = "facts"
     CONTACT_POLICY = "contact_policy"
+    BUDGET = "budget"
     SCORE = "score"
     ARBITRATION = "arbitration"
 
@@ -51,7 +53,7 @@ class Verdict:
     """What became of one candidate: an action in its treatment for one placement.
 
     The factors are those of `gateway.core.arbitration`; all are None when the candidate was refused before scoring.
-    `refusal` is None for the chosen one only.
+    `refusal` is None for the chosen ones only. `also`: what else would have refused it, where all of it was asked for.
     """
 
     action: str
@@ -65,6 +67,7 @@ class Verdict:
     lever: float | None = None
     annoyance: float | None = None
     net_value: float | None = None
+    also: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class Decision:
         holder: The subject whom the chosen, else the first candidate addresses; `session` when unknown.
         moments: Names of the moments that brought it about.
         chosen: The action, or None: silence.
+        offer: Its offer.
+        slate: The offers shown beside it, in their order.
         context: The variables the expressions saw, without anything of a subject.
     """
 
@@ -88,11 +93,19 @@ class Decision:
     chosen: str | None
     offer: str | None
     context: dict[str, object]
+    slate: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Anything published to a person."""
+    """Anything published to a person.
+
+    Attributes:
+        reward: What is given, with the amount in its text and in `cost_cents`.
+        slate: The first offer of those that are shown together; empty: it stands alone.
+        position: Its place among them, from 0.
+        as_of: When the oldest of the facts it shows was told; None: it shows none.
+    """
 
     id: str
     decision: str
@@ -109,6 +122,9 @@ class Offer:
     reward: Reward | None
     made: Instant
     expires: Instant
+    slate: str = ""
+    position: int = 0
+    as_of: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)

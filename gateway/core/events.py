@@ -121,6 +121,7 @@ class FenceReported:
         passed_by: Fences that were gone through without stopping.
         approached: Fences that the unit heads for.
         receded: Fences whose approach is over, so that another one would be news.
+        climate: Where on earth, as coarsely as seasons need it: `north`, `south` or `tropics`; empty: not said.
     """
 
     unit: str
@@ -130,6 +131,7 @@ class FenceReported:
     passed_by: tuple[str, ...] = ()
     approached: tuple[str, ...] = ()
     receded: tuple[str, ...] = ()
+    climate: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +193,39 @@ class ConsentChanged:
 
 @dataclass(frozen=True, slots=True)
 class FactsChanged:
-    """Something is known of a subject from elsewhere (visits a month, a value, stamps). None forgets it."""
+    """Something is known from elsewhere (visits a month, a basket, stock, a price). None forgets it.
+
+    It is about the `subject`, if one is named; else about the `fence`, if one is named; else about the unit itself.
+    Newest `ts` wins, fact by fact.
+
+    Attributes:
+        valid_until: The end of it; None means no end. Its age counts from `ts`.
+    """
 
     unit: str
     ts: Instant
     subject: str
     facts: Mapping[str, Scalar | None]
+    id: str = ""
+    fence: str = ""
+    valid_until: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListPrepared:
+    """The centre has prepared for a subject how likely each of these actions is to be accepted. Replaces the last list.
+
+    Attributes:
+        propensities: By action, 0 to 1.
+        valid_until: The end of it; None means no end.
+    """
+
+    unit: str
+    ts: Instant
+    id: str
+    subject: str
+    propensities: Mapping[str, float]
+    valid_until: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,5 +251,6 @@ Event: TypeAlias = (
     | SubjectLeft
     | ConsentChanged
     | FactsChanged
+    | ListPrepared
     | OutcomeReported
 )

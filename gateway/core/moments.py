@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,14 @@ class FenceExited(_Moment):
     """The unit left a fence, or is no longer known to be in it.
 
     `reason`: left; fence_removed by a new release; closed, with the unit inside; gap: it was silent for too long.
+    `stayed_s`: how long it was inside. `dwelled`: whether that was noticed to be a real visit.
     """
 
     fence: str
     fence_kind: str
     reason: str
+    stayed_s: int = 0
+    dwelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +86,89 @@ class SubjectArrived(_Moment):
 
     subject: str
     role: str
+    method: str = "app"
+
+
+@dataclass(frozen=True, slots=True)
+class FuelRanLow(_Moment):
+    """Little fuel or charge is left, by the rule of `gateway.core.supplies`. Not again before there is enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class TyresOutOfSeason(_Moment):
+    """The tyres fitted are not those of the season, by the rule of `gateway.core.season`. Once a season.
+
+    `season`: winter or summer, the one it is.
+    """
+
+    season: str
+
+
+@dataclass(frozen=True, slots=True)
+class FactChanged(_Moment):
+    """Something new was told of a subject who is here, of this unit, or of a fence that this unit is in.
+
+    `about`: subject, unit or fence. `subject` and `fence` are empty unless it is about one.
+    """
+
+    fact: str
+    about: str
+    subject: str = ""
+    fence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeAdvanced(_Moment):
+    """Another of the moments that a challenge counts, by a subject: `done` so far, `left` to go."""
+
+    challenge: str
+    subject: str
+    done: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeMet(_Moment):
+    """The last of the moments that a challenge counts. Once in its calendar window."""
+
+    challenge: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class UseSuspected(_Moment):
+    """What was done could be somebody else's doing. For service only.
+
+    `reason`: redeemed_twice, or impossible_travel. `action` and `offer` are empty for the latter.
+    """
+
+    reason: str
+    holder: str
+    action: str = ""
+    offer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class OfferAccepted(_Moment):
     """An offer of this unit was accepted, by its holder."""
+
+    offer: str
+    action: str
+    holder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferDeclined(_Moment):
+    """An offer of this unit was declined or dismissed, by its holder."""
+
+    offer: str
+    action: str
+    holder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferIgnored(_Moment):
+    """An offer of this unit was presented and expired without an answer."""
 
     offer: str
     action: str
@@ -113,28 +194,29 @@ Moment: TypeAlias = (
     | Parked
     | DroveOff
     | TyrePressureLow
+    | TyresOutOfSeason
+    | FuelRanLow
     | SubjectArrived
+    | FactChanged
+    | ChallengeAdvanced
+    | ChallengeMet
+    | UseSuspected
     | OfferAccepted
+    | OfferDeclined
+    | OfferIgnored
     | OfferRedeemed
 )
 
-MOMENTS: dict[str, type] = {
-    kind.__name__: kind
-    for kind in (
-        FenceEntered,
-        FenceExited,
-        FenceDwelled,
-        FenceApproached,
-        FencePassedBy,
-        Parked,
-        DroveOff,
-        TyrePressureLow,
-        SubjectArrived,
-        OfferAccepted,
-        OfferRedeemed,
-    )
-}
+MOMENTS: dict[str, type] = {kind.__name__: kind for kind in get_args(Moment)}
 """Every moment by the name campaigns call it."""
 
 LOCATION_MOMENTS = frozenset({"FenceEntered", "FenceExited", "FenceDwelled", "FenceApproached", "FencePassedBy"})
 """Moments that rest on where the unit is: marketing triggered by them needs `location_triggers`."""
+
+SUSPICIONS = frozenset({"UseSuspected"})
+"""Moments that must not be used to sell: for service and safety only."""
+
+
+def whose(moment: Moment) -> str | None:
+    """Return the holder whose doing a moment was; None if it was nobody's in particular."""
+    return getattr(moment, "holder", None) or getattr(moment, "subject", None) or None

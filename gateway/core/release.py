@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from gateway.core.campaign import Action, Audience, Trigger, describe
+from gateway.core.campaign import UNLIMITED, Action, Audience, Challenge, ContactPolicy, Group, Trigger, describe
 from gateway.core.errors import ReleaseError
+from gateway.core.events import Outcome
 from gateway.core.features import is_feature, is_personal
 from gateway.core.fences.geometry import Fence
 from gateway.core.fences.index import FenceIndex
@@ -57,10 +58,30 @@ class Release:
     expressions: Expressions
     waiting: Mapping[str, tuple[Waiting, ...]]
     by_beacon: Mapping[str, Fence]
+    followed: frozenset[tuple[str, Outcome]]
+    groups: Mapping[str, Group]
+    challenges: Mapping[str, Challenge]
+    contact: ContactPolicy
+
+    def levels(self, action: Action) -> tuple[tuple[str, ContactPolicy], ...]:
+        """Return the contact policies that bind a marketing action, each by the name of its level.
+
+        An action's level is called by its id, a group's `+` and its id, that of all marketing `*`.
+        """
+        grouped = () if action.group is None else ((f"+{action.group}", self.groups[action.group].contact),)
+        return ((action.id, action.contact), *grouped, ("*", self.contact))
 
 
-def compile_release(
-    id_: str, counter: int, fences: Iterable[Fence], actions: Iterable[Action], models: Iterable[ModelSpec]
+def compile_release(  # noqa: PLR0913 -- what a release is made of
+    id_: str,
+    counter: int,
+    fences: Iterable[Fence],
+    actions: Iterable[Action],
+    models: Iterable[ModelSpec],
+    *,
+    groups: Iterable[Group] = (),
+    challenges: Iterable[Challenge] = (),
+    contact: ContactPolicy = UNLIMITED,
 ) -> Release:
     """Return the release, checked and indexed.
 
@@ -70,6 +91,8 @@ def compile_release(
     """
     fences_by_id = _unique("fence", fences, lambda fence: fence.id)
     actions_by_id = _unique("action", actions, lambda action: action.id)
+    groups_by_id = _unique("group", groups, lambda group: group.id)
+    challenges_by_id = _unique("challenge", challenges, lambda challenge: challenge.id)
     models_by_name = _unique("model", models, lambda model: model.name)
     for model in models_by_name.values():
         unknown = [name for name in model.features if not is_feature(name)]
@@ -78,10 +101,12 @@ def compile_release(
     for action in actions_by_id.values():
         if not action.treatments:
             raise ReleaseError(f"action {action.id!r} has no treatment: it could never be shown")
+        if action.group is not None and action.group not in groups_by_id:
+            raise ReleaseError(f"action {action.id!r} names the group {action.group!r}, which is not in the release")
         _check_propensity(action, models_by_name)
     sources: dict[Audience, list[str]] = {audience: [] for audience in Audience}
     for action in actions_by_id.values():
-        sources[action.audience] += [action.eligible, action.applicable, action.suitable]
+        sources[action.audience] += action.expressions
     return Release(
         id=id_,
         counter=counter,
@@ -92,6 +117,10 @@ def compile_release(
         expressions=Expressions(sources[Audience.SUBJECT], sources[Audience.ANYONE]),
         waiting=_index_steps(actions_by_id.values()),
         by_beacon={fence.beacon: fence for fence in fences_by_id.values() if fence.beacon},
+        followed=frozenset((a.follows.action, a.follows.outcome) for a in actions_by_id.values() if a.follows),
+        groups=groups_by_id,
+        challenges=challenges_by_id,
+        contact=contact,
     )
 
 
@@ -110,8 +139,13 @@ def _unique(what: str, things: Iterable[_Thing], name_of: Callable[[_Thing], str
 
 def _check_propensity(action: Action, models: Mapping[str, ModelSpec]) -> None:
     """Each action names its model and category, or a prior: P never comes from nowhere."""
-    if (action.model is None) == (action.prior is None):
-        raise ReleaseError(f"action {action.id!r} needs either a model or a prior")
+    sources = (action.model is not None, action.prior is not None, action.prepared)
+    if sources not in {(True, False, False), (False, True, False), (False, False, True), (False, True, True)}:
+        raise ReleaseError(
+            f"action {action.id!r} needs a model, a prior, or a prepared list"
+        )
+    if action.prepared and action.audience is Audience.ANYONE:
+        raise ReleaseError(f"action {action.id!r} is for anyone, but a prepared list is a subject's")
     if action.model is None:
         return
     model = models.get(action.model)

@@ -17,12 +17,14 @@ class Scope(StrEnum):
     ENGINE = "engine"
     UNIT = "unit"
     SUBJECT = "subject"
+    HOUSEHOLD = "household"
+    FENCE = "fence"
     OFFER = "offer"
     SESSION = "session"
     KINEMATICS = "kinematics"
 
 
-DURABLE = frozenset({Scope.ENGINE, Scope.UNIT, Scope.SUBJECT, Scope.OFFER})
+DURABLE = frozenset({Scope.ENGINE, Scope.UNIT, Scope.SUBJECT, Scope.HOUSEHOLD, Scope.FENCE, Scope.OFFER})
 
 
 class StateKey(NamedTuple):
@@ -30,7 +32,7 @@ class StateKey(NamedTuple):
 
     Attributes:
         scope: Whose it is.
-        owner: The unit, subject or offer; empty for the engine's own.
+        owner: The unit, subject, household, fence or offer; empty for the engine's own.
         name: What it is: `drive`, `fence`, `consent`, `cap` ...
         item: Which one of several: a fence id, a purpose and consent id, an action and offer id.
     """

@@ -2,7 +2,7 @@
 
 Each builder gives one plain thing; what a test is about is said with `dataclasses.replace`:
 
-    pastry = replace(an_action("pastry"), cap=Cap(count=1, within_s=3600))
+    pastry = replace(an_action("pastry"), contact=ContactPolicy((Cap(count=1, within_s=3600),)))
     engine = an_engine(a_release(actions=[pastry]))
 """
 

@@ -12,7 +12,18 @@ from typing import TypeAlias
 
 from hypothesis import strategies as st
 
-from gateway.core.campaign import Action, Audience, Cap, Kind, Placement, Reward, Step, Treatment, Trigger
+from gateway.core.campaign import (
+    Action,
+    Audience,
+    Cap,
+    ContactPolicy,
+    Kind,
+    Placement,
+    Reward,
+    Step,
+    Treatment,
+    Trigger,
+)
 from gateway.core.effects import Effect, OfferMade
 from gateway.core.engine import Engine
 from gateway.core.events import (
@@ -319,7 +330,7 @@ def _actions() -> list[Action]:
             category="coffee_house",
             value=2.0,
             annoyance=0.5,
-            cap=Cap(1, 3600),
+            contact=ContactPolicy((Cap(1, 3600),)),
             reward=Reward("pastry", "A pastry"),
             valid_for_s=120,
         ),
@@ -332,7 +343,7 @@ def _actions() -> list[Action]:
             eligible="air_temperature_c != null && air_temperature_c < 7.0",
             prior=0.5,
             annoyance=0.1,
-            cap=Cap(2, 86400),
+            contact=ContactPolicy((Cap(2, 86400),)),
         ),
         Action(
             "poster",
@@ -343,7 +354,7 @@ def _actions() -> list[Action]:
             prior=0.4,
             value=0.5,
             annoyance=0.1,
-            cap=Cap(1, 600),
+            contact=ContactPolicy((Cap(1, 600),)),
             valid_for_s=30,
         ),
         Action(
@@ -353,7 +364,7 @@ def _actions() -> list[Action]:
             _on(Step("SubjectArrived")),
             _says(Placement.KIOSK_SCREEN, Placement.PHONE, Placement.VOICE),
             prior=0.6,
-            cap=Cap(1, 60),
+            contact=ContactPolicy((Cap(1, 60),)),
         ),
         Action(
             "survey",

@@ -139,6 +139,12 @@ def _scalars(value: object) -> dict[str, Scalar]:
     return {name: _scalar(part) for name, part in value.items()}
 
 
+def _numbers(value: object) -> dict[str, float]:
+    if not isinstance(value, dict):
+        raise TypeError("expected an object")
+    return {name: _number(part) for name, part in value.items()}
+
+
 def _optional_scalars(value: object) -> dict[str, Scalar | None]:
     if not isinstance(value, dict):
         raise TypeError("expected an object")
@@ -173,6 +179,7 @@ _CODECS: dict[object, _Codec] = {
     Position: _Codec(lambda position: [position.lon, position.lat], _position),
     Mapping[str, Scalar]: _Codec(dict, _scalars),
     Mapping[str, Scalar | None]: _Codec(dict, _optional_scalars),
+    Mapping[str, float]: _Codec(dict, _numbers),
     Mapping[StateKey, object]: _Codec(encode_state, decode_state),
     **{kind: _Codec(_value_of, _member(kind)) for kind in (Role, Purpose, Outcome, UnitKind)},
 }

@@ -3,13 +3,13 @@ from dataclasses import replace
 import pytest
 
 from gateway.core import caps
-from gateway.core.campaign import Cap, Kind
+from gateway.core.campaign import UNLIMITED, Cap, ContactPolicy, Kind
 from gateway.core.events import SESSION
 from gateway.core.state import Memory, Scope, StateKey
 from gateway.testing.engines import CAR, an_action
 
 ANNA, BEN = "s.anna", "s.ben"
-PASTRY = replace(an_action("pastry"), cap=Cap(count=2, within_s=60))
+PASTRY = replace(an_action("pastry"), contact=ContactPolicy((Cap(count=2, within_s=60),)))
 MADE = 1_000_000
 EDGE = MADE + 60_000
 
@@ -76,14 +76,14 @@ def test_a_released_reservation_counts_no_more() -> None:
 
 @pytest.mark.parametrize("kind", [Kind.SERVICE, Kind.SAFETY])
 def test_service_and_safety_are_never_capped(kind: Kind) -> None:
-    action = replace(an_action("pastry", kind=kind), cap=Cap(count=1, within_s=60))
+    action = replace(an_action("pastry", kind=kind), contact=ContactPolicy((Cap(count=1, within_s=60),)))
     assert caps.cap_of(action) is None
     assert caps.used(reserved(("o.1", MADE)), ANNA, CAR, action, MADE) == 0
 
 
 def test_marketing_is_bound_by_the_cap_it_states() -> None:
     assert caps.cap_of(PASTRY) == Cap(count=2, within_s=60)
-    assert caps.cap_of(replace(PASTRY, cap=None)) is None
+    assert caps.cap_of(replace(PASTRY, contact=UNLIMITED)) is None
 
 
 def test_never_again_is_for_good_for_this_action_and_holder_only() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core import context, offers
-from gateway.core.campaign import Action, Audience, Cap, Kind, Placement, Reward
+from gateway.core.campaign import Action, Audience, Cap, ContactPolicy, Kind, Placement, Reward
 from gateway.core.decide import decide
 from gateway.core.drive import Drive, Driving
 from gateway.core.effects import Decision, Effect, Offer, OfferMade, OfferWithdrawn, Refusal, Stage, Verdict
@@ -297,7 +297,7 @@ def test_the_ends_of_the_scale_are_probabilities(propensity: float) -> None:
 
 def test_what_is_outranked_is_taken_off_the_screen_before_the_offer_is_made() -> None:
     table = Table()
-    table.decide(replace(service(), cap=Cap(count=1, within_s=60)))
+    table.decide(replace(service(), contact=ContactPolicy((Cap(count=1, within_s=60),))))
     effects = table.decide(an_action("tyres", kind=Kind.SAFETY))
     assert effects[1] == OfferWithdrawn("o.car-1.e1.1", CAR, T0, "outranked")
     assert isinstance(effects[2], OfferMade)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.campaign import Action, Cap, Step, Trigger
+from gateway.core.campaign import Action, Cap, ContactPolicy, Step, Trigger
 from gateway.core.drive import GEAR, LOW_VOLTAGE, PARKED_LIMIT_MS, SPEED
 from gateway.core.effects import Effect, EventIgnored, EventRefused, OfferWithdrawn, StateChanged
 from gateway.core.engine import Engine
@@ -37,7 +37,7 @@ FENCE = replace(a_fence("station"), dwell_s=60)
 PASTRY = replace(
     an_action("pastry"),
     triggers=(Trigger((Step("Parked", fence_kind="fuel_station"),)),),
-    cap=Cap(count=1, within_s=3600),
+    contact=ContactPolicy((Cap(count=1, within_s=3600),)),
 )
 TYRES = replace(
     an_action("tyres"),

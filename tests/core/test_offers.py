@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from gateway.core import caps, offers
-from gateway.core.campaign import Cap, Kind, Placement, Rank
+from gateway.core.campaign import Cap, ContactPolicy, Kind, Placement, Rank
 from gateway.core.effects import Offer, OfferWithdrawn, OutcomeRecorded
 from gateway.core.events import SESSION, Outcome, OutcomeReported
 from gateway.core.moments import Moment, OfferAccepted, OfferRedeemed
@@ -15,7 +15,7 @@ from gateway.testing.engines import CAR, an_action
 from gateway.testing.samples import T0, VALID_MS, make_offer
 
 ANNA = "s.1"  # the holder of the sample offer
-PASTRY = replace(an_action("pastry"), cap=Cap(count=1, within_s=3600), redeem_within_s=600)
+PASTRY = replace(an_action("pastry"), contact=ContactPolicy((Cap(count=1, within_s=3600),)), redeem_within_s=600)
 TIMER = TimerKey("offer", "o.car-1.e1.1")
 NOW = T0 + 1_000
 ENDED = {Outcome.REDEEMED, Outcome.DECLINED, Outcome.DISMISSED, Outcome.NEVER_AGAIN, Outcome.EXPIRED}

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core import caps, consent, context, offers
-from gateway.core.campaign import Action, Audience, Cap, Kind, Placement, Reward
+from gateway.core.campaign import Action, Audience, Cap, ContactPolicy, Kind, Placement, Reward
 from gateway.core.drive import Drive, Driving
 from gateway.core.effects import Refusal, Stage
 from gateway.core.events import SESSION, Outcome, Purpose, Role, Scalar, UnitKind
@@ -258,7 +258,7 @@ def test_a_taken_placement_gives_way_only_to_a_higher_rank(there: Kind, comes: K
 
 
 def test_the_cap_is_reached_at_its_count() -> None:
-    action = replace(PASTRY, cap=Cap(count=2, within_s=60))
+    action = replace(PASTRY, contact=ContactPolicy((Cap(count=2, within_s=60),)))
     setting = Setting()
     caps.reserve(setting.memory, ANNA, CAR, "pastry", "o.1", T0)
     assert setting.screen(action, now=T0) is None
@@ -284,7 +284,7 @@ def test_of_several_reasons_the_first_stage_gives_its_own(first: Stage) -> None:
         eligible="hour < 0" if Stage.ELIGIBILITY in failing else "",
         applicable="hour < 0" if Stage.APPLICABILITY in failing else "",
         suitable="hour < 0",
-        cap=Cap(count=0, within_s=1),
+        contact=ContactPolicy((Cap(count=0, within_s=1),)),
     )
     if first is Stage.CONTACT_POLICY:
         action = replace(action, suitable="")

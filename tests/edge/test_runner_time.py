@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.campaign import Cap
+from gateway.core.campaign import Cap, ContactPolicy
 from gateway.core.units import HOUR_MS
 from gateway.edge.clock import Quality
 from gateway.testing.clock import FakeClock
@@ -93,7 +93,7 @@ async def test_time_is_set_back_in_the_ledger_before_it_is_in_the_clock(path: Pa
 
 async def test_after_it_was_set_back_a_cap_binds_for_its_own_time_and_no_longer(path: Path, clock: FakeClock) -> None:
     clock.advance(HOUR_MS)
-    capped = a_release(actions=[replace(an_action("pastry"), cap=Cap(count=1, within_s=1_800))])
+    capped = a_release(actions=[replace(an_action("pastry"), contact=ContactPolicy((Cap(count=1, within_s=1_800),)))])
     async with a_stage(path, capped, clock) as stage:
         stage.let_in()
         park(stage)

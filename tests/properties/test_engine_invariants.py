@@ -212,8 +212,8 @@ def test_never_over_a_cap_at_any_instant(journal: Journal, agreed: bool) -> None
     living = engine()
     for now, event in stocked(journal, agreed=agreed):
         for effect in living.receive(event, now):
-            if isinstance(effect, OfferMade) and WORLD.actions[effect.offer.action].cap is not None:
-                offer, cap = effect.offer, WORLD.actions[effect.offer.action].cap
+            if isinstance(effect, OfferMade) and WORLD.actions[effect.offer.action].contact.caps:
+                offer, cap = effect.offer, WORLD.actions[effect.offer.action].contact.caps[0]
                 if offer.holder == SESSION or cap is None:
                     continue
                 home = homes[offer.id] = (offer.holder, offer.action)

@@ -1,0 +1,129 @@
+"""What is known from elsewhere, with its age: facts of a subject, of a unit, of a fence; and prepared lists.
+
+    fact      owner: subject, unit or fence; item: its name   {"value", "ts", "until"}
+    prepared  owner: subject                                  {"propensities", "ts", "until"}
+
+Newest `ts` wins, name by name. What has ended is not known, though it is still there. `ts` and `until` are the
+sender's: they are dates, not readings of our clock.
+
+Whoever reads of a person names the purpose: what rests on their agreement is empty while they do not agree.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from gateway.core import consent
+from gateway.core.events import SESSION, FactsChanged, ListPrepared, Purpose, Scalar
+from gateway.core.fences import visits
+from gateway.core.state import Memory, Scope, StateKey
+from gateway.core.units import Instant
+
+HOUSEHOLD = "household"
+"""The fact that names the household of a subject, by a pseudonymous id."""
+VOICE_OPT_IN = "voice_opt_in"
+"""The fact by which a subject agrees to be spoken to while driving."""
+
+_FACT = "fact"
+_PREPARED = "prepared"
+
+
+class Basis(StrEnum):
+    """Why something of a person is read.
+
+    PROFILING: they agreed to it. CONTRACT: it is a service to them, or their safety. RECORD: to do as they said
+    (whether to speak to them while driving, whose contacts to count).
+    """
+
+    PROFILING = "profiling"
+    CONTRACT = "contract"
+    RECORD = "record"
+
+
+class Fact(NamedTuple):
+    """A value, and when it was so."""
+
+    value: Scalar
+    ts: Instant
+
+
+def learn(memory: Memory, event: FactsChanged) -> list[str]:
+    """Take facts in. Returns the names of those that are news: another value, or known for the first time."""
+    scope, owner = _home_of(event)
+    news = []
+    for name, value in event.facts.items():
+        key = StateKey(scope, owner, _FACT, name)
+        known = memory.get(*key)
+        if known is not None and event.ts < known["ts"]:
+            continue
+        if value is None:
+            memory.drop(key)
+            continue
+        memory.put(key, {"value": value, "ts": event.ts, "until": event.valid_until})
+        if known is None or known["value"] != value or type(known["value"]) is not type(value):
+            news.append(name)
+    return news
+
+
+def prepare(memory: Memory, event: ListPrepared) -> bool:
+    """Take a prepared list in. Returns False if a newer one is known."""
+    key = StateKey(Scope.SUBJECT, event.subject, _PREPARED)
+    known = memory.get(*key)
+    if known is not None and event.ts < known["ts"]:
+        return False
+    memory.put(key, {"propensities": dict(event.propensities), "ts": event.ts, "until": event.valid_until})
+    return True
+
+
+def of_subject(memory: Memory, holder: str, unit: str, now: Instant, basis: Basis) -> dict[str, Fact]:
+    """Return the facts of a subject that hold now; none of a session, and none that they do not agree to have read."""
+    if holder == SESSION or not _may_read(memory, holder, unit, now, basis):
+        return {}
+    return _holding(memory.group(Scope.SUBJECT, holder, _FACT), now)
+
+
+def of_place(memory: Memory, unit: str, now: Instant) -> dict[str, Fact]:
+    """Return the facts that hold now of a unit and of the fences it is in; the unit's own come first, then by id."""
+    places = [memory.group(Scope.FENCE, fence, _FACT) for fence in reversed(visits.inside(memory, unit))]
+    return {
+        name: fact
+        for place in (*places, memory.group(Scope.UNIT, unit, _FACT))
+        for name, fact in _holding(place, now).items()
+    }
+
+
+def of_fence(memory: Memory, fence: str, now: Instant) -> dict[str, Fact]:
+    """Return the facts of a fence that hold now."""
+    return _holding(memory.group(Scope.FENCE, fence, _FACT), now)
+
+
+def prepared(memory: Memory, holder: str, unit: str, now: Instant) -> Mapping[str, float]:
+    """Return the prepared list of a subject that holds now, by action; empty if they do not agree to profiling."""
+    if holder == SESSION or not _may_read(memory, holder, unit, now, Basis.PROFILING):
+        return {}
+    known = memory.get(Scope.SUBJECT, holder, _PREPARED)
+    return known["propensities"] if known is not None and _holds(known, now) else {}
+
+
+def household_of(memory: Memory, holder: str, unit: str, now: Instant) -> str | None:
+    """Return the household of a subject, or None."""
+    fact = of_subject(memory, holder, unit, now, Basis.RECORD).get(HOUSEHOLD)
+    return fact.value if fact is not None and isinstance(fact.value, str) else None
+
+
+def _home_of(event: FactsChanged) -> tuple[Scope, str]:
+    if event.subject:
+        return Scope.SUBJECT, event.subject
+    return (Scope.FENCE, event.fence) if event.fence else (Scope.UNIT, event.unit)
+
+
+def _may_read(memory: Memory, holder: str, unit: str, now: Instant, basis: Basis) -> bool:
+    return basis is not Basis.PROFILING or consent.granted(memory, holder, unit, Purpose.PROFILING, now)
+
+
+def _holding(group: Mapping[str, Any], now: Instant) -> dict[str, Fact]:
+    return {name: Fact(known["value"], known["ts"]) for name, known in group.items() if _holds(known, now)}
+
+
+def _holds(known: Mapping[str, Any], now: Instant) -> bool:
+    return known["until"] is None or now < known["until"]
