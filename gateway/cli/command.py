@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import demo, fences, journals, ledgers, models, releases, simulate
+from gateway.cli import demo, fences, journals, ledgers, models, releases, scenarios, simulate, subjects
 from gateway.cli.output import say_json
 from gateway.core.errors import InvariantViolation, WaysideError
 
@@ -28,6 +28,8 @@ app.add_typer(releases.app, name="release")
 app.add_typer(models.app, name="models")
 app.add_typer(fences.app, name="fences")
 app.add_typer(simulate.app, name="simulate")
+app.add_typer(subjects.app, name="subject")
+app.add_typer(scenarios.app, name="scenario")
 app.command()(releases.check)
 app.command()(journals.replay)
 app.command()(journals.explain)
@@ -84,17 +86,23 @@ def run(
 
 @app.command()
 def schema(
-    name: Annotated[str | None, typer.Argument(help="Which payload; left out: list them all.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Which payload, `campaign` or `scenario`; left out: list them all.")
+    ] = None,
 ) -> None:
-    """Print the JSON Schema of a wire payload.
+    """Print the JSON Schema of a wire payload, or of campaign or scenario files for an editor that completes them.
 
     Example: `wayside schema telemetry > telemetry.schema.json`
+
+    Example: `wayside schema campaign > campaign.schema.json`
     """
+    from gateway.edge.scenario import schema as stories
     from gateway.wire import schemas
 
+    known = (*schemas.names(), *schemas.FILES, stories.NAME)
     if name is None:
-        typer.echo("\n".join(schemas.names()))
+        typer.echo("\n".join(known))
         return
-    if name not in schemas.names():
-        raise typer.BadParameter(f"no payload is called {name!r}; there are: {', '.join(schemas.names())}")
-    say_json(schemas.schema(name))
+    if name not in known:
+        raise typer.BadParameter(f"nothing is called {name!r}; there are: {', '.join(known)}")
+    say_json(stories.schema() if name == stories.NAME else schemas.schema(name))

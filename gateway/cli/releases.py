@@ -158,8 +158,33 @@ def _described(found: dict[str, Any]) -> Iterator[str]:
     for campaign, actions in found["campaigns"].items():
         yield f"campaign {campaign}:"
         for a in actions:
-            where = ", ".join(a["placements"])
+            where, needs = ", ".join(a["placements"]), ", ".join(a["purposes"])
             yield f"  {a['id']:<18} {a['kind']:<9} for {a['audience']:<7} P {a['propensity']:<31} on {where}"
+            if needs:
+                yield f"  {'':<18} needs {needs}"
+    yield from _described_policies(found)
     for model in found["models"]:
         categories = ", ".join(model["categories"])
         yield f"model {model['name']} {model['version']}: {model['features']} features, {categories}"
+
+
+def _described_policies(found: dict[str, Any]) -> Iterator[str]:
+    """Return what binds several actions: groups, challenges, all marketing."""
+    for group in found["groups"]:
+        slate = f"up to {group['slate']} together" if group["slate"] > 1 else "one at a time"
+        yield f"group {group['id']} of {group['campaign']}: {slate}, {_described_contact(group)}"
+    for challenge in found["challenges"]:
+        counts = f"{challenge['counts']}, {challenge['times']} times each {challenge['each']}"
+        yield f"challenge {challenge['id']} of {challenge['campaign']}: {counts}"
+    if found["contact"] is not None:
+        yield f"all marketing: {_described_contact(found['contact'])}"
+
+
+def _described_contact(contact: dict[str, Any]) -> str:
+    said = list(contact["caps"]) or ["unlimited"]
+    if contact["cool_down_s"]:
+        said.append(f"none for {contact['cool_down_s']} s after one is declined")
+    if contact["suppression"]:
+        ignored, for_s = contact["suppression"]["ignored"], contact["suppression"]["for_s"]
+        said.append(f"none for {for_s} s after {ignored} are ignored")
+    return ", ".join(said)

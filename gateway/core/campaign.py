@@ -309,7 +309,8 @@ class Treatment:
 _READS_LOCATION = re.compile(r"\b(?:fences|fence_kinds|fence_tags|ahead|ahead_kinds|ahead_tags|place)\b")
 _READS_PERSON = re.compile(r"\bfacts\b")
 _SHOWS_PERSON = re.compile(r"\{facts\.")
-_SHOWS_LOCATION = re.compile(r"\{(?:place|nearest)\.")
+_SHOWS_LOCATION = re.compile(r"\{(?:place\.|nearest\.|moment\.fence)")
+_ASKS_WHERE = re.compile(r"\.\s*fences?(?:_kinds?)?\b|\[")
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +335,8 @@ class Action:
         redeem_within_s: How long after acceptance it may be redeemed.
         starts, ends: Instants between which it may be offered; None is open.
         campaign: The campaign it stands in.
+        is_bounded: Whether it has a first or a last day.
+        is_worded: Whether its words hold placeholders, or may.
         needs_location: Whether it rests on where the person is; follows from its triggers, expressions and texts.
         reads_person: Whether it reads or remembers anything of a person, beyond what they said to its own offers.
     """
@@ -368,25 +371,30 @@ class Action:
     starts: Instant | None = None
     ends: Instant | None = None
     campaign: str = ""
+    is_bounded: bool = field(init=False, repr=False, compare=False)
+    is_worded: bool = field(init=False, repr=False, compare=False)
     needs_location: bool = field(init=False, repr=False, compare=False)
     reads_person: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         sources, texts = self.expressions, [text for treatment in self.treatments for text in treatment.texts]
         located = (
-            any(_is_located(step) for step in self.steps)
+            any(is_located(step) for step in self.steps)
             or self.nearest is not None
             or any(need.of_place for need in self.facts)
             or any(map(_READS_LOCATION.search, sources))
             or any(map(_SHOWS_LOCATION.search, texts))
         )
         object.__setattr__(self, "needs_location", located)
+        object.__setattr__(self, "is_bounded", self.starts is not None or self.ends is not None)
+        worded = [*texts, "" if self.reward is None else self.reward.text]
+        object.__setattr__(self, "is_worded", any("{" in text or "}" in text for text in worded))
         personal = (
             self.model is not None
             or self.prepared
             or (self.reward is not None and self.reward.discount is not None)
             or any(trigger.per is Per.SUBJECT for trigger in self.triggers)
-            or any(step.challenge or step.moment in _CHALLENGE_MOMENTS for step in self.steps)
+            or any(_tells_of_person(step) for step in self.steps)
             or any(not need.of_place for need in self.facts)
             or any(map(_READS_PERSON.search, sources))
             or any(map(_SHOWS_PERSON.search, texts))
@@ -405,7 +413,13 @@ class Action:
         return tuple(filter(None, (self.eligible, self.applicable, self.suitable, *weights)))
 
 
-_CHALLENGE_MOMENTS = frozenset({"ChallengeAdvanced", "ChallengeMet"})
+_PERSONAL_MOMENTS = frozenset({"ChallengeAdvanced", "ChallengeMet", "FactChanged"})
+
+
+def _tells_of_person(step: Step) -> bool:
+    """Return whether a step may be about what is remembered or known of a person; a fact of a fence is not."""
+    of_fence = step.moment == "FactChanged" and bool(step.fence or step.fence_kind or step.tag)
+    return bool(step.challenge) or (step.moment in _PERSONAL_MOMENTS and not of_fence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,8 +442,10 @@ def steps_of(trigger: Trigger) -> tuple[Step, ...]:
     return (*trigger.steps, *trigger.unless, *absent)
 
 
-def _is_located(step: Step) -> bool:
-    return step.moment in LOCATION_MOMENTS or bool(step.fence or step.fence_kind or step.tag)
+def is_located(step: Step) -> bool:
+    """Return whether a step rests on where somebody is: by its moment, a filter, or what its condition reads."""
+    narrowed = bool(step.fence or step.fence_kind or step.tag)
+    return narrowed or step.moment in LOCATION_MOMENTS or _ASKS_WHERE.search(step.condition) is not None
 
 
 def describe(trigger: Trigger) -> str:

@@ -1,7 +1,7 @@
 """What is known now of one unit and of who is there: read from the state, kept nowhere else.
 
 `variables` is the one flat context that expressions and features see. It holds no coordinate and nothing of a
-subject but what is under `facts`.
+subject but what is under `facts`, which is read for a purpose that the caller names.
 """
 
 from collections.abc import Mapping
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.core import drive
+from gateway.core import drive, facts, season, supplies
 from gateway.core.campaign import ADDRESSEE, Placement
 from gateway.core.events import SESSION, Role, Scalar, UnitKind
+from gateway.core.facts import Basis, Fact
 from gateway.core.fences import visits
 from gateway.core.release import Release
 from gateway.core.state import Memory, Scope, StateKey
@@ -27,10 +28,14 @@ SEATS = frozenset(_SEATS)
 """The signals by which a seat says whether it is occupied."""
 LOW_PRESSURE = frozenset(f"{wheel}.IsPressureLow" for wheel in _WHEELS)
 """The signals by which a wheel says that its pressure is low."""
+_WINTER = tuple(f"{wheel}.WinterStatus" for wheel in _WHEELS)
+WINTER_STATUS = frozenset(_WINTER)
+"""The signals by which a wheel says whether its tyre is a winter tyre."""
+AIR_TEMPERATURE = "Vehicle.Exterior.AirTemperature"
 _NUMBERS = {
-    "air_temperature_c": "Vehicle.Exterior.AirTemperature",
-    "fuel_level_percent": "Vehicle.Powertrain.FuelSystem.RelativeLevel",
-    "fuel_range_km": "Vehicle.Powertrain.FuelSystem.Range",
+    "air_temperature_c": AIR_TEMPERATURE,
+    "fuel_level_percent": supplies.LEVEL,
+    "fuel_range_km": supplies.FUEL_RANGE,
     "minutes_away": "Wayside.MinutesAway",
     "same_direction": "Wayside.SameDirection",
 }
@@ -40,10 +45,11 @@ DURABLE_SIGNALS = frozenset(
         *drive.EVIDENCE,
         *_SEATS,
         *LOW_PRESSURE,
-        *(f"{wheel}.WinterStatus" for wheel in _WHEELS),
+        *WINTER_STATUS,
     }
 )
 """Signals that change rarely and decide much: kept in the ledger, since a silent bus does not repeat them."""
+_KEPT = "signal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +112,6 @@ def addressee(memory: Memory, unit: str, placement: Placement) -> tuple[Role, st
     return ADDRESSEE[placement][0], SESSION
 
 
-def facts_of(memory: Memory, holder: str) -> Mapping[str, Scalar]:
-    """Return the facts of a subject; none of a session."""
-    return {} if holder == SESSION else memory.group(Scope.SUBJECT, holder, "fact")
-
-
 def hear(memory: Memory, unit: str, signals: Mapping[str, Scalar], ts: Instant) -> Mapping[str, Scalar]:
     """Remember signals, newest `ts` wins; return those that count, whether or not they say anything new.
 
@@ -163,7 +164,8 @@ def occupants(memory: Memory, unit: str) -> int:
 
     A seat that says UNKNOWN beside others that know is not counted: VSS has no passenger count, it is derived.
     """
-    known = [signal(memory, unit, seat) for seat in _SEATS]
+    kept = memory.group(Scope.UNIT, unit, _KEPT)
+    known = [kept.get(seat) for seat in _SEATS]
     if not any(status in {"OCCUPIED", "EMPTY"} for status in known):
         return -1
     return sum(status == "OCCUPIED" for status in known)
@@ -179,11 +181,50 @@ def is_alone(memory: Memory, unit: Unit, holder: str) -> bool:
     return by_themselves and not subjects_at(memory, unit.id) - {holder}
 
 
-def variables(memory: Memory, release: Release, unit: Unit, role: Role, holder: str, now: Instant) -> dict[str, object]:
-    """Return the flat context for one addressee: exactly the names of `gateway.core.policy.VARIABLES`."""
+def local_time(memory: Memory, unit: str, now: Instant) -> datetime:
+    """Return the time on the clocks where a registered unit is."""
+    offset_s = memory.get(Scope.UNIT, unit, "registered")["utc_offset_s"]
+    return datetime.fromtimestamp(now / SECOND_MS + offset_s, tz=UTC)
+
+
+def air_temperature_c(memory: Memory, unit: str) -> float | None:
+    """Return the temperature of the air around a unit, or None."""
+    air = signal(memory, unit, AIR_TEMPERATURE)
+    return float(air) if isinstance(air, int | float) else None
+
+
+def season_at(memory: Memory, unit: str, local: datetime) -> str:
+    """Return which season it is for the tyres of a unit; see `gateway.core.season`."""
+    return season.season_of(season.known_climate(memory, unit), local.month, air_temperature_c(memory, unit))
+
+
+def winter_tyres(memory: Memory, unit: str) -> str:
+    """Return WINTER if every wheel says so, NON_WINTER if any wheel says that, else UNKNOWN."""
+    kept = memory.group(Scope.UNIT, unit, _KEPT)
+    wheels = [kept.get(path) for path in _WINTER]
+    if "NON_WINTER" in wheels:
+        return "NON_WINTER"
+    return "WINTER" if all(status == "WINTER" for status in wheels) else "UNKNOWN"
+
+
+def variables(  # noqa: PLR0913, PLR0917 -- all that a context is of
+    memory: Memory, release: Release, unit: Unit, role: Role, holder: str, now: Instant, basis: Basis
+) -> dict[str, object]:
+    """Return the flat context for one addressee: exactly the names of `gateway.core.policy.VARIABLES`.
+
+    Args:
+        memory: What is known.
+        release: Whose fences the unit is in.
+        unit: Where it is decided.
+        role: What the addressee is there.
+        holder: The addressee.
+        now: When it is decided.
+        basis: What their facts are read for.
+    """
     local = datetime.fromtimestamp(now / SECOND_MS + unit.utc_offset_s, tz=UTC)
-    fences = visits.inside(memory, unit.id)
-    driving = drive_of(memory, unit.id).state
+    fences, ahead = visits.inside(memory, unit.id), visits.ahead(memory, unit.id)
+    driving, kept = drive_of(memory, unit.id).state, memory.group(Scope.UNIT, unit.id, _KEPT)
+    tyres, found = winter_tyres(memory, unit.id), season_at(memory, unit.id, local)
     return {
         "hour": local.hour,
         "weekday": local.isoweekday(),
@@ -196,12 +237,20 @@ def variables(memory: Memory, release: Release, unit: Unit, role: Role, holder: 
         "occupants": occupants(memory, unit.id),
         "fences": fences,
         "fence_kinds": fence_kinds(release, fences),
-        "winter_tyres": _winter_tyres(memory, unit.id),
-        "tyre_pressure_low": any(signal(memory, unit.id, path) is True for path in LOW_PRESSURE),
+        "fence_tags": fence_tags(release, fences),
+        "ahead": ahead,
+        "ahead_kinds": fence_kinds(release, ahead),
+        "ahead_tags": fence_tags(release, ahead),
+        "season": found,
+        "tyres_out_of_season": season.is_out(found, tyres),
+        "winter_tyres": tyres,
+        "tyre_pressure_low": any(kept.get(path) is True for path in LOW_PRESSURE),
+        "fuel_low": supplies.is_low(memory, unit.id),
         **_numbers(memory, unit.id),
         "known": holder != SESSION,
         "role": role.value,
-        "facts": dict(facts_of(memory, holder)),
+        "place": _values(facts.of_place(memory, unit.id, now)),
+        "facts": _values(facts.of_subject(memory, holder, unit.id, now, basis)),
     }
 
 
@@ -210,16 +259,17 @@ def fence_kinds(release: Release, fences: list[str]) -> list[str]:
     return sorted({release.fences[fence].kind for fence in fences if fence in release.fences})
 
 
+def fence_tags(release: Release, fences: list[str]) -> list[str]:
+    """Return the tags of fences, each once, in order."""
+    return sorted({tag for fence in fences if fence in release.fences for tag in release.fences[fence].tags})
+
+
+def _values(known: Mapping[str, Fact]) -> dict[str, Scalar]:
+    return {name: fact.value for name, fact in known.items()}
+
+
 def _numbers(memory: Memory, unit: str) -> dict[str, object]:
     numbers: dict[str, object] = {name: signal(memory, unit, path) for name, path in _NUMBERS.items()}
     range_m = numbers["fuel_range_km"]
     numbers["fuel_range_km"] = range_m / 1000 if isinstance(range_m, int | float) else None
     return numbers
-
-
-def _winter_tyres(memory: Memory, unit: str) -> str:
-    """Return WINTER if every wheel says so, NON_WINTER if any wheel says that, else UNKNOWN."""
-    wheels = [signal(memory, unit, f"{wheel}.WinterStatus") for wheel in _WHEELS]
-    if "NON_WINTER" in wheels:
-        return "NON_WINTER"
-    return "WINTER" if all(status == "WINTER" for status in wheels) else "UNKNOWN"

@@ -9,19 +9,24 @@ from dataclasses import dataclass
 
 from gateway.core import consent, context, features, offers, safety
 from gateway.core.arbitration import Contender, arbitrate, net_value
-from gateway.core.campaign import Action, Placement, Treatment
+from gateway.core.campaign import Action, Kind, Placement, Treatment
+from gateway.core.candidate import Addressee, Candidate
 from gateway.core.drive import Driving
 from gateway.core.effects import Decision, DecisionRecorded, Offer, OfferMade, Refusal, Stage, Verdict
-from gateway.core.events import SESSION, Role
+from gateway.core.events import SESSION
+from gateway.core.facts import Basis
 from gateway.core.moments import Moment
-from gateway.core.policy import PERSONAL_VARIABLES, Evaluation
-from gateway.core.release import ModelSpec
+from gateway.core.policy import PERSONAL_VARIABLES
+from gateway.core.release import ModelSpec, Release
 from gateway.core.scoring import Scorer, ScoringFailed
-from gateway.core.screening import Candidate, Scene, screen
+from gateway.core.screening import Scene, follows_until, screen, screen_whole
 from gateway.core.state import Scope, StateKey
 from gateway.core.triggers import Match
 from gateway.core.turn import Turn
 from gateway.core.units import SECOND_MS, Instant
+
+# Looked up once: a member costs a call into its enumeration each time.
+_MARKETING = Kind.MARKETING
 
 
 @dataclass(slots=True)
@@ -32,14 +37,16 @@ class _Entry:
     treatment: Treatment
     candidate: Candidate | None
     refusal: Refusal | None = None
+    also: tuple[Refusal, ...] = ()
     propensity: float | None = None
+    context_weight: float | None = None
     net_value: float | None = None
 
     def verdict(self) -> Verdict:
         """Return what became of it."""
         action, place, trigger = self.match.action, self.treatment.placement, self.match.trigger
         if self.net_value is None:
-            return Verdict(action.id, action.kind, place, trigger, self.refusal)
+            return Verdict(action.id, action.kind, place, trigger, self.refusal, also=self.also)
         return Verdict(
             action.id,
             action.kind,
@@ -47,7 +54,7 @@ class _Entry:
             trigger,
             self.refusal,
             self.propensity,
-            action.context_weight,
+            self.context_weight,
             action.value,
             action.lever,
             action.annoyance,
@@ -55,107 +62,172 @@ class _Entry:
         )
 
 
-def decide(
-    turn: Turn, unit: context.Unit, moments: Sequence[Moment], matches: Sequence[Match], scorer: Scorer, epoch: str
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What a decision needs beside the state.
+
+    Attributes:
+        epoch: Keeps the ids of different ledgers apart.
+        all_refusals: Every step that refuses a candidate is told of, not only the first.
+    """
+
+    scorer: Scorer
+    epoch: str
+    all_refusals: bool = False
+
+
+def decide(turn: Turn, unit: context.Unit, moments: Sequence[Moment], matches: Sequence[Match], judge: Judge) -> None:
     """Choose among the matched actions, or silence; emit the decision and what follows from it."""
-    scene = Scene(turn.memory, unit, turn.now)
+    scene = Scene(turn, unit)
     entries = _entries(turn, unit, matches)
     for entry in entries:
-        if entry.candidate is not None:
-            entry.refusal = screen(scene, entry.candidate)
-    _score(entries, turn.release.models, scorer)
-    chosen = _arbitrate(entries)
-    number = f"{unit.id}.{epoch}.{_next_number(turn, unit.id)}"
-    turn.emit([DecisionRecorded(_decision(turn, unit, moments, entries, chosen, number))])
-    if chosen is not None:
-        _act(turn, unit, chosen, _offer(turn, unit, chosen, number))
+        _screen(scene, entry, whole=judge.all_refusals)
+    _score(entries, turn.release.models, judge.scorer)
+    chosen = _arbitrate(turn.release, entries)
+    number = f"{unit.id}.{judge.epoch}.{_next_number(turn, unit.id)}"
+    made = _offers(scene, chosen, number)
+    names = tuple(type(moment).__name__ for moment in moments)
+    turn.emit([DecisionRecorded(_decision(scene, names, entries, chosen, number))])
+    if made:
+        _act(turn, scene, chosen, made)
 
 
-def _arbitrate(entries: Sequence[_Entry]) -> Candidate | None:
-    """Put the permitted entries against each other and silence; give each that loses its reason."""
-    permitted = [entry for entry in entries if entry.net_value is not None]
-    arbitration = arbitrate(
-        [
-            Contender(entry.match.action.kind, entry.match.action.id, entry.treatment.placement, entry.net_value or 0.0)
-            for entry in permitted
-        ]
-    )
+def _screen(scene: Scene, entry: _Entry, *, whole: bool) -> None:
+    if entry.candidate is None:
+        return
+    if not whole:
+        entry.refusal = screen(scene, entry.candidate)
+        return
+    refusals = screen_whole(scene, entry.candidate)
+    entry.refusal, entry.also = (refusals[0], tuple(refusals[1:])) if refusals else (None, ())
+
+
+def _arbitrate(release: Release, entries: Sequence[_Entry]) -> list[Candidate]:
+    """Put the permitted entries against each other and silence; give each that loses its reason.
+
+    Returns the chosen one first, then those of its group that are shown beside it; none: silence.
+    """
+    permitted = [entry for entry in entries if entry.candidate is not None and entry.net_value is not None]
+    contenders = [
+        Contender(
+            entry.match.action.kind,
+            entry.match.action.id,
+            entry.treatment.placement,
+            entry.net_value or 0.0,
+            "" if entry.candidate is None else entry.candidate.holder,
+            entry.match.action.group,
+        )
+        for entry in permitted
+    ]
+    sizes = {group.id: group.slate for group in release.groups.values()}
+    arbitration = arbitrate(contenders, sizes)
     for entry, refusal in zip(permitted, arbitration.refusals, strict=True):
         entry.refusal = refusal
-    return None if arbitration.chosen is None else permitted[arbitration.chosen].candidate
+    return [candidate for number in arbitration.chosen if (candidate := permitted[number].candidate) is not None]
 
 
 def _entries(turn: Turn, unit: context.Unit, matches: Iterable[Match]) -> list[_Entry]:
     """Return each matched action once for each placement of the unit it has a treatment for."""
-    evaluations: dict[tuple[Role, str], Evaluation] = {}
-    addressees: dict[Placement, tuple[Role, str, Evaluation]] = {}
+    marketing, others = _Addressees(turn, unit, Basis.PROFILING), _Addressees(turn, unit, Basis.CONTRACT)
     entries: list[_Entry] = []
-    firsts: dict[str, Match] = {}
-    for match in matches:
-        firsts.setdefault(match.action.id, match)
-    for match in firsts.values():
-        treatments = _treatments(match.action, unit)
+    for match in _firsts(matches):
+        action = match.action
+        addressees = marketing if action.kind is _MARKETING else others
+        treatments = _treatments(action, unit)
         if not treatments:
             nowhere = Refusal(Stage.ADDRESSEE, "no_placement", {"unit": list(unit.placements)})
-            entries.append(_Entry(match, match.action.treatments[0], None, nowhere))
+            entries.append(_Entry(match, action.treatments[0], None, nowhere))
         for treatment in treatments:
-            place = treatment.placement
-            if place not in addressees:
-                role, holder = context.addressee(turn.memory, unit.id, place)
-                if (role, holder) not in evaluations:
-                    variables = context.variables(turn.memory, turn.release, unit, role, holder, turn.now)
-                    evaluations[role, holder] = turn.release.expressions.evaluation(variables)
-                addressees[place] = role, holder, evaluations[role, holder]
-            role, holder, evaluation = addressees[place]
-            candidate = Candidate(match.action, treatment, match.trigger, role, holder, evaluation, match.about)
+            addressee = addressees[treatment.placement]
+            candidate = Candidate(action, treatment, match.trigger, addressee, match.about, match.moment)
             entries.append(_Entry(match, treatment, candidate))
     return entries
 
 
+class _Addressees(dict[Placement, Addressee]):
+    """Whose each placement is; one for all the placements of one person in one role."""
+
+    def __init__(self, turn: Turn, unit: context.Unit, basis: Basis) -> None:
+        super().__init__()
+        self._turn, self._unit, self._basis = turn, unit, basis
+
+    def __missing__(self, placement: Placement) -> Addressee:
+        role, holder = context.addressee(self._turn.memory, self._unit.id, placement)
+        for known in self.values():
+            if (known.role, known.holder) == (role, holder):
+                return self.setdefault(placement, known)
+        return self.setdefault(placement, Addressee(self._turn, self._unit, role, holder, self._basis))
+
+
+def _firsts(matches: Iterable[Match]) -> Iterable[Match]:
+    """Return the first match of each action, and of each person it is about."""
+    firsts: dict[tuple[str, str | None], Match] = {}
+    for match in matches:
+        firsts.setdefault((match.action.id, match.about), match)
+    return firsts.values()
+
+
 def _treatments(action: Action, unit: context.Unit) -> list[Treatment]:
-    """Return one treatment a placement of the unit: in the unit's language, else the first that is given."""
-    by_placement: dict[str, Treatment] = {}
+    """Return one treatment a placement of the unit, in the language that is nearest to the unit's."""
+    if len(action.treatments) == 1:
+        return list(action.treatments) if action.treatments[0].placement in unit.placements else []
+    best: dict[Placement, tuple[int, Treatment]] = {}
     for treatment in action.treatments:
-        spoken = by_placement.get(treatment.placement)
-        if treatment.placement in unit.placements and (
-            spoken is None or (spoken.language != unit.language and treatment.language == unit.language)
-        ):
-            by_placement[treatment.placement] = treatment
-    return list(by_placement.values())
+        if treatment.placement in unit.placements:
+            distance = _strangeness(treatment.language, unit.language, action.fallback)
+            known = best.get(treatment.placement)
+            if known is None or distance < known[0]:
+                best[treatment.placement] = (distance, treatment)
+    return [treatment for _, treatment in best.values()]
+
+
+def _strangeness(language: str, wanted: str, fallback: str | None) -> int:
+    """Return how far a language is from the one wanted: the same, its relative, the fallback, another."""
+    if language == wanted:
+        return 0
+    if language.partition("-")[0] == wanted.partition("-")[0]:
+        return 1
+    return 2 if language == fallback else 3
 
 
 def _score(entries: Sequence[_Entry], models: Mapping[str, ModelSpec], scorer: Scorer) -> None:
     """Give every permitted entry its propensity and net value; each model is asked once, for all its rows."""
-    asked: dict[str, list[tuple[_Entry, list[float]]]] = defaultdict(list)
+    asked: dict[str, list[tuple[_Entry, Candidate, list[float]]]] = defaultdict(list)
     for entry in entries:
         if entry.candidate is None or entry.refusal is not None:
             continue
         action = entry.match.action
-        if action.model is None:
-            _value(entry, action.prior or 0.0)
+        if action.model is not None:
+            asked[action.model].append((entry, entry.candidate, _features(entry.candidate, models[action.model])))
+            continue
+        stated = entry.candidate.addressee.prepared.get(action.id, action.prior) if action.prepared else action.prior
+        if stated is None:
+            entry.refusal = Refusal(Stage.SCORE, "not_prepared")
         else:
-            asked[action.model].append((entry, _features(entry.candidate, models[action.model])))
+            _value(entry, entry.candidate, stated)
     for model, rows in asked.items():
-        answers = _ask(scorer, model, [row for _, row in rows])
-        for (entry, _), answer in zip(rows, answers, strict=True):
+        answers = _ask(scorer, model, [row for _, _, row in rows])
+        for (entry, candidate, _), answer in zip(rows, answers, strict=True):
             if isinstance(answer, Refusal):
                 entry.refusal = answer
             else:
-                _value(entry, answer)
+                _value(entry, candidate, answer)
 
 
-def _value(entry: _Entry, propensity: float) -> None:
-    action = entry.match.action
-    entry.propensity = propensity
-    entry.net_value = net_value(propensity, action.context_weight, action.value, action.lever, action.annoyance)
+def _value(entry: _Entry, candidate: Candidate, propensity: float) -> None:
+    action, weight = entry.match.action, entry.match.action.context_weight
+    for factor in action.weights:
+        if not factor.condition or candidate.evaluation.holds(factor.condition):
+            weight *= factor.weight
+    entry.propensity, entry.context_weight = propensity, weight
+    entry.net_value = net_value(propensity, weight, action.value, action.lever, action.annoyance)
 
 
 def _features(candidate: Candidate, model: ModelSpec) -> list[float]:
-    action = candidate.action
+    action, variables = candidate.action, candidate.evaluation.variables
     view = features.FeatureView(
-        variables=candidate.evaluation.variables,
-        facts=candidate.facts,
+        variables=variables,
+        facts={name: fact.value for name, fact in candidate.addressee.facts.items()},
         category=action.category or "",
         validity_s=action.valid_for_s + action.redeem_within_s,
     )
@@ -175,27 +247,23 @@ def _ask(scorer: Scorer, model: str, rows: list[list[float]]) -> list[float | Re
 
 
 def _decision(
-    turn: Turn,
-    unit: context.Unit,
-    moments: Sequence[Moment],
-    entries: Sequence[_Entry],
-    chosen: Candidate | None,
-    number: str,
+    scene: Scene, moments: tuple[str, ...], entries: Sequence[_Entry], chosen: Sequence[Candidate], number: str
 ) -> Decision:
     """Return the record of a choice; addressed to whom the chosen or else the first candidate was for."""
-    addressed = chosen or next((entry.candidate for entry in entries if entry.candidate is not None), None)
-    variables = {} if addressed is None else addressed.evaluation.variables
+    candidates = [*chosen, *(entry.candidate for entry in entries if entry.candidate is not None)]
+    variables = candidates[0].evaluation.variables if candidates else {}
     return Decision(
         id=f"d.{number}",
-        unit=unit.id,
-        at=turn.now,
-        release=turn.release.id,
-        holder=SESSION if addressed is None else addressed.holder,
-        moments=tuple(type(moment).__name__ for moment in moments),
+        unit=scene.unit.id,
+        at=scene.now,
+        release=scene.release.id,
+        holder=candidates[0].holder if candidates else SESSION,
+        moments=moments,
         verdicts=tuple(entry.verdict() for entry in entries),
-        chosen=None if chosen is None else chosen.action.id,
-        offer=None if chosen is None else f"o.{number}",
+        chosen=chosen[0].action.id if chosen else None,
+        offer=_offer_id(number, 0) if chosen else None,
         context={name: value for name, value in variables.items() if name not in PERSONAL_VARIABLES},
+        slate=tuple(_offer_id(number, position) for position in range(1, len(chosen))),
     )
 
 
@@ -206,49 +274,68 @@ def _next_number(turn: Turn, unit: str) -> int:
     return number
 
 
-def _offer(turn: Turn, unit: context.Unit, chosen: Candidate, number: str) -> Offer:
+def _offer_id(number: str, position: int) -> str:
+    return f"o.{number}.{position + 1}" if position else f"o.{number}"
+
+
+def _offers(scene: Scene, chosen: Sequence[Candidate], number: str) -> list[Offer]:
+    """Return an offer of each that was chosen; several are a slate, called by the first."""
+    slate = _offer_id(number, 0) if len(chosen) > 1 else ""
+    return [_offer(scene, candidate, number, position, slate) for position, candidate in enumerate(chosen)]
+
+
+def _offer(scene: Scene, chosen: Candidate, number: str, position: int, slate: str) -> Offer:
     action, treatment = chosen.action, chosen.treatment
+    title, body, call_to_action = chosen.words()
     return Offer(
-        id=f"o.{number}",
+        id=_offer_id(number, position),
         decision=f"d.{number}",
-        unit=unit.id,
+        unit=scene.unit.id,
         holder=chosen.holder,
         role=chosen.role,
         placement=treatment.placement,
         action=action.id,
         kind=action.kind,
         language=treatment.language,
-        title=treatment.title,
-        body=treatment.body,
-        call_to_action=treatment.call_to_action,
-        reward=action.reward,
-        made=turn.now,
-        expires=_expiry(turn, unit, chosen),
+        title=title,
+        body=body,
+        call_to_action=call_to_action,
+        reward=chosen.rewarded(),
+        made=scene.now,
+        expires=_expiry(scene, chosen),
+        slate=slate,
+        position=position,
+        as_of=chosen.as_of(),
     )
 
 
-def _expiry(turn: Turn, unit: context.Unit, chosen: Candidate) -> Instant:
-    """Return until when an offer stands: no longer than any consent it rests on."""
+def _expiry(scene: Scene, chosen: Candidate) -> Instant:
+    """Return until when an offer stands: no longer than any consent it rests on, nor than what it follows allows."""
     ends = [
-        consent.granted_until(turn.memory, chosen.holder, unit.id, purpose, turn.now)
+        consent.granted_until(scene.memory, chosen.holder, scene.unit.id, purpose, scene.now)
         for purpose in consent.purposes_of(chosen.action)
     ]
-    return min(turn.now + chosen.action.valid_for_s * SECOND_MS, *ends, consent.FOR_GOOD)
+    window = follows_until(scene, chosen.holder, chosen.action)
+    return min(scene.now + chosen.action.valid_for_s * SECOND_MS, window, *ends, consent.FOR_GOOD)
 
 
-def _act(turn: Turn, unit: context.Unit, chosen: Candidate, offer: Offer) -> None:
-    """Publish the offer, after taking what it outranks off the same placement."""
+def _act(turn: Turn, scene: Scene, chosen: Sequence[Candidate], made: Sequence[Offer]) -> None:
+    """Publish the offers, after taking what they outrank off the same placement."""
+    unit, placement = scene.unit, made[0].placement
     turn.emit(
         offers.withdraw(
             turn.memory,
             turn.now,
             "outranked",
-            lambda record: record["unit"] == offer.unit and record["placement"] == offer.placement,
+            lambda record: record["unit"] == unit.id and record["placement"] == placement,
         )
     )
-    opted_in = chosen.facts.get(safety.VOICE_OPT_IN) is True
-    objection = safety.objection(chosen.treatment, chosen.role, unit.kind, Driving.DRIVING, voice_opt_in=opted_in)
-    personal = chosen.treatment.personal and not chosen.treatment.private
-    standing = offers.Standing(parked_only=objection is not None, personal=personal)
-    offers.make(turn.memory, turn.agenda, offer, chosen.action, standing)
-    turn.emit([OfferMade(offer)])
+    for candidate, offer in zip(chosen, made, strict=True):
+        opted_in = scene.voice_opt_in(candidate.holder)
+        objection = safety.objection(
+            candidate.treatment, candidate.role, unit.kind, Driving.DRIVING, voice_opt_in=opted_in
+        )
+        personal = candidate.treatment.personal and not candidate.treatment.private
+        standing = offers.Standing(parked_only=objection is not None, personal=personal)
+        offers.make(turn, unit, offer, candidate.action, standing)
+        turn.emit([OfferMade(offer)])

@@ -12,8 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from gateway.core import context, perceive, triggers
-from gateway.core.decide import decide
+from gateway.core import challenges, context, people, perceive, triggers
+from gateway.core.decide import Judge, decide
 from gateway.core.effects import Effect, EventRefused, MomentNoticed
 from gateway.core.errors import InvariantViolation
 from gateway.core.events import BeaconSighted, Event, FenceReported, PositionReported, SignalsReported, UnitRegistered
@@ -37,33 +37,40 @@ _TELEMETRY = (PositionReported, SignalsReported, FenceReported, BeaconSighted)
 class Engine:
     """Decides for the units of one gateway. Synchronous and single-threaded; a turn takes microseconds."""
 
-    def __init__(self, release: Release, *, epoch: str, scorer: Scorer) -> None:
+    def __init__(self, release: Release, *, epoch: str, scorer: Scorer, all_refusals: bool = False) -> None:
         """Start with nothing known.
 
         Args:
             release: What to decide with.
             epoch: Made with the ledger; it keeps ids of different ledgers apart.
             scorer: Gives propensities; see `gateway.core.scoring.Scorer`.
+            all_refusals: Decisions tell every step that refuses a candidate, not only the first. Costs time, and
+                changes no choice.
         """
         self._release = release
-        self._epoch = epoch
-        self._scorer = scorer
+        self._judge = Judge(scorer, epoch, all_refusals)
         self._memory = Memory()
         self._agenda = Agenda()
         self._now: Instant = 0
 
     @classmethod
-    def restore(cls, state: Mapping[StateKey, object], release: Release, *, epoch: str, scorer: Scorer) -> "Engine":
+    def restore(
+        cls,
+        state: Mapping[StateKey, object],
+        release: Release,
+        *,
+        epoch: str,
+        scorer: Scorer,
+        all_refusals: bool = False,
+    ) -> "Engine":
         """Return an engine that goes on from a snapshot, or from the durable entries of a ledger.
 
-        Entries of subjects that are not present are let go. Timers are derived anew; those that fell due meanwhile
-        fire with the next call, at their own due instants.
+        Entries of subjects that are not present, and of their households, are let go. Timers are derived anew; those
+        that fell due meanwhile fire with the next call, at their own due instants.
         """
-        engine = cls(release, epoch=epoch, scorer=scorer)
+        engine = cls(release, epoch=epoch, scorer=scorer, all_refusals=all_refusals)
         engine._memory.load(state)
-        for subject in engine._memory.owners(Scope.SUBJECT):
-            if not context.is_present(engine._memory, subject):
-                engine._memory.forget(Scope.SUBJECT, subject)
+        people.forget_absent(engine._memory, 0)
         for unit in engine._memory.owners(Scope.UNIT):
             triggers.close_changed(engine._memory, None, release, unit)
         engine._arm()
@@ -142,17 +149,25 @@ class Engine:
         """Match what was noticed and decide, unit by unit; what is stale is noticed and no more."""
         by_unit: dict[str, list[Moment]] = defaultdict(list)
         for moment in moments:
-            turn.emit([MomentNoticed(moment)])
-            by_unit[moment.unit].append(moment)
-        for unit_id, noticed in by_unit.items() if fresh else ():
+            for noticed in (moment, *self._advanced(turn, moment, fresh=fresh)):
+                turn.emit([MomentNoticed(noticed)])
+                by_unit[noticed.unit].append(noticed)
+        for unit_id, happened in by_unit.items() if fresh else ():
             matches = [
                 found
-                for moment in noticed
+                for moment in happened
                 for found in triggers.match(self._memory, self._agenda, self._release, moment)
             ]
             if matches:
-                decide(turn, context.unit_of(self._memory, unit_id), noticed, matches, self._scorer, self._epoch)
+                decide(turn, context.unit_of(self._memory, unit_id), happened, matches, self._judge)
         return turn.finish()
+
+    def _advanced(self, turn: Turn, moment: Moment, *, fresh: bool) -> list[Moment]:
+        """Return how challenges go on by a moment."""
+        if not fresh or not turn.release.challenges:
+            return []
+        offset_s = context.unit_of(turn.memory, moment.unit).utc_offset_s
+        return challenges.advance(turn.memory, turn.release, moment, turn.now, offset_s)
 
     def _arm(self) -> None:
         """Set every timer the state calls for."""

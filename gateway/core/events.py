@@ -200,6 +200,7 @@ class FactsChanged:
 
     Attributes:
         valid_until: The end of it; None means no end. Its age counts from `ts`.
+        state: The subject's own entries, as for `SubjectIdentified`: to know of somebody absent what is newer.
     """
 
     unit: str
@@ -209,6 +210,7 @@ class FactsChanged:
     id: str = ""
     fence: str = ""
     valid_until: Instant | None = None
+    state: Mapping[StateKey, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,7 @@ class ListPrepared:
     Attributes:
         propensities: By action, 0 to 1.
         valid_until: The end of it; None means no end.
+        state: The subject's own entries, as for `SubjectIdentified`.
     """
 
     unit: str
@@ -226,6 +229,7 @@ class ListPrepared:
     subject: str
     propensities: Mapping[str, float]
     valid_until: Instant | None = None
+    state: Mapping[StateKey, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@
     prepared  owner: subject                                  {"propensities", "ts", "until"}
 
 Newest `ts` wins, name by name. What has ended is not known, though it is still there. `ts` and `until` are the
-sender's: they are dates, not readings of our clock.
+sender's dates; nothing is dated later than it was heard.
 
 Whoever reads of a person names the purpose: what rests on their agreement is empty while they do not agree.
 """
@@ -53,14 +53,13 @@ def learn(memory: Memory, event: FactsChanged) -> list[str]:
     news = []
     for name, value in event.facts.items():
         key = StateKey(scope, owner, _FACT, name)
-        known = memory.get(*key)
+        held = memory.get(*key)
+        known = None if held is None else _entry(held)
         if known is not None and event.ts < known["ts"]:
             continue
-        if value is None:
-            memory.drop(key)
-            continue
+        # One that is forgotten is kept as such, so that what was said before does not come back late.
         memory.put(key, {"value": value, "ts": event.ts, "until": event.valid_until})
-        if known is None or known["value"] != value or type(known["value"]) is not type(value):
+        if value is not None and (known is None or known["value"] != value or type(known["value"]) is not type(value)):
             news.append(name)
     return news
 
@@ -73,6 +72,11 @@ def prepare(memory: Memory, event: ListPrepared) -> bool:
         return False
     memory.put(key, {"propensities": dict(event.propensities), "ts": event.ts, "until": event.valid_until})
     return True
+
+
+def forget_prepared(memory: Memory, subject: str) -> None:
+    """Drop the prepared list of a subject, here and in the ledger."""
+    memory.drop(StateKey(Scope.SUBJECT, subject, _PREPARED))
 
 
 def of_subject(memory: Memory, holder: str, unit: str, now: Instant, basis: Basis) -> dict[str, Fact]:
@@ -122,7 +126,17 @@ def _may_read(memory: Memory, holder: str, unit: str, now: Instant, basis: Basis
 
 
 def _holding(group: Mapping[str, Any], now: Instant) -> dict[str, Fact]:
-    return {name: Fact(known["value"], known["ts"]) for name, known in group.items() if _holds(known, now)}
+    holding = {}
+    for name, held in group.items():
+        entry = _entry(held)
+        if entry["value"] is not None and _holds(entry, now):
+            holding[name] = Fact(entry["value"], entry["ts"])
+    return holding
+
+
+def _entry(held: dict[str, Any] | Scalar) -> Mapping[str, Any]:
+    """Return a fact with its age; one that was kept before facts had an age is as old as can be."""
+    return held if isinstance(held, dict) else {"value": held, "ts": 0, "until": None}
 
 
 def _holds(known: Mapping[str, Any], now: Instant) -> bool:

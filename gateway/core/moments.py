@@ -185,7 +185,18 @@ class OfferRedeemed(_Moment):
     holder: str = ""
 
 
-Moment: TypeAlias = (
+@dataclass(frozen=True, slots=True)
+class AbsenceNoticed(_Moment):
+    """Nothing of what a pattern waits not to happen has happened. Only that pattern hears of it.
+
+    `pattern`: action and trigger. `subject`: whose pattern it is; empty if it is the unit's.
+    """
+
+    pattern: str
+    subject: str = ""
+
+
+Nameable: TypeAlias = (
     FenceEntered
     | FenceExited
     | FenceDwelled
@@ -206,8 +217,11 @@ Moment: TypeAlias = (
     | OfferIgnored
     | OfferRedeemed
 )
+"""What campaigns may wait for."""
 
-MOMENTS: dict[str, type] = {kind.__name__: kind for kind in get_args(Moment)}
+Moment: TypeAlias = Nameable | AbsenceNoticed
+
+MOMENTS: dict[str, type] = {kind.__name__: kind for kind in get_args(Nameable)}
 """Every moment by the name campaigns call it."""
 
 LOCATION_MOMENTS = frozenset({"FenceEntered", "FenceExited", "FenceDwelled", "FenceApproached", "FencePassedBy"})

@@ -2,25 +2,27 @@
 
 Theory. `AHEAD` is the whole of it: an outcome moves an offer one way or not at all. An offer is *open* until it is
 accepted or ended; only open ones stand on a screen and can be withdrawn. An accepted one waits for its redemption.
-At `closes` it has expired if it was still open. Its record is kept for another day, so that a repeated or late report
-is known for what it is. A cap whose offer was never presented is given back, and taken again if it turns out that it
-was.
+At `closes` it has expired if it was still open; if it was presented, it was ignored. Its record is kept for another
+day, so that a repeated or late report is known for what it is.
+
+What an offer holds (contacts, money of a budget) is given back if it was never presented, and taken again if it turns
+out that it was. A "no" that was said of an offer which had been taken back or had expired still begins the cool-down,
+once, and then the offer was not ignored. What is redeemed again, by another report, is suspicious.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
-from gateway.core import caps, consent, context
+from gateway.core import caps, chains, consent, context, offer_records
 from gateway.core.campaign import RANK, Action, Kind, Placement, Rank
 from gateway.core.effects import Offer, OfferWithdrawn, OutcomeRecorded
 from gateway.core.events import SESSION, Outcome, OutcomeReported
-from gateway.core.moments import Moment, OfferAccepted, OfferRedeemed
+from gateway.core.moments import Moment, OfferAccepted, OfferDeclined, OfferIgnored, OfferRedeemed, UseSuspected
+from gateway.core.offer_records import LIVE, LIVE_STATES, MADE, OPEN, WITHDRAWN, Record, find, keep, records
 from gateway.core.state import Memory, Scope, StateKey
-from gateway.core.timers import Agenda, TimerKey
+from gateway.core.timers import TimerKey
+from gateway.core.turn import Turn
 from gateway.core.units import DAY_MS, SECOND_MS, Instant
-
-MADE = "made"
-WITHDRAWN = "withdrawn"
 
 _ENDS = frozenset({Outcome.DECLINED, Outcome.DISMISSED, Outcome.NEVER_AGAIN, Outcome.EXPIRED})
 _FORWARD = (Outcome.PRESENTED, Outcome.SEEN, Outcome.ACCEPTED, Outcome.REDEEMED)
@@ -42,18 +44,25 @@ AHEAD: Mapping[str, frozenset[Outcome]] = {
 What a till has redeemed was redeemed, though it is told of after the offer had expired here or was taken back.
 """
 
-OPEN = frozenset({MADE, Outcome.PRESENTED, Outcome.SEEN})
-"""States in which an offer stands on a screen, unanswered."""
-
 KEEP_MS = DAY_MS
 """How long an offer that has closed is still known: what became of it may be reported late."""
 
+REDEEMED_TWICE = "redeemed_twice"
+
+_MOST_REDEMPTIONS = 8
+"""How many reports of one redemption are told apart: a till that goes on is suspected no more."""
 _TAKEN_BACK = frozenset({WITHDRAWN, Outcome.EXPIRED})
 _SHOWN = frozenset(_FORWARD[:3]) | {Outcome.DECLINED, Outcome.DISMISSED}
-_LIVE_STATES = OPEN | {Outcome.ACCEPTED}
+_NO = frozenset({Outcome.DECLINED, Outcome.DISMISSED, Outcome.NEVER_AGAIN})
+_YES = frozenset({Outcome.ACCEPTED, Outcome.REDEEMED})
+_FOLLOWED: Mapping[Outcome, Outcome] = {
+    Outcome.ACCEPTED: Outcome.ACCEPTED,
+    Outcome.REDEEMED: Outcome.REDEEMED,
+    Outcome.DECLINED: Outcome.DECLINED,
+    Outcome.DISMISSED: Outcome.DECLINED,
+}
+"""What chains call an outcome."""
 
-_LIVE = "live"
-_ENDED = "ended"
 _TIMER = "offer"
 
 
@@ -72,123 +81,178 @@ class Standing(NamedTuple):
 ANYWHERE = Standing()
 
 
-def make(memory: Memory, agenda: Agenda, offer: Offer, action: Action, standing: Standing = ANYWHERE) -> None:
-    """Keep an offer that is about to be published, and reserve its cap."""
-    purposes = [purpose.value for purpose in consent.purposes_of(action)]
-    _keep(
-        memory,
-        offer.id,
-        {
-            "unit": offer.unit,
-            "holder": offer.holder,
-            "action": offer.action,
-            "kind": offer.kind.value,
-            "placement": offer.placement.value,
-            "purposes": purposes,
-            "state": MADE,
-            "presented": False,
-            "orphaned": False,
-            "closed": False,
-            "capped": caps.cap_of(action) is not None,
-            **standing._asdict(),
-            "closes": offer.expires,
-            "redeem_within_s": action.redeem_within_s,
-        },
-    )
-    agenda.set(TimerKey(_TIMER, offer.id), offer.expires)
-    if caps.cap_of(action) is not None:
-        caps.reserve(memory, offer.holder, offer.unit, offer.action, offer.id, offer.made)
+def make(turn: Turn, unit: context.Unit, offer: Offer, action: Action, standing: Standing = ANYWHERE) -> None:
+    """Keep an offer that is about to be published; reserve its contacts and spend what it costs."""
+    record = {
+        "unit": offer.unit,
+        "holder": offer.holder,
+        "action": offer.action,
+        "kind": offer.kind.value,
+        "placement": offer.placement.value,
+        "purposes": [purpose.value for purpose in consent.purposes_of(action)],
+        "state": MADE,
+        "presented": False,
+        "orphaned": False,
+        "closed": False,
+        **standing._asdict(),
+        "closes": offer.expires,
+        "redeem_within_s": action.redeem_within_s,
+        **offer_records.hold(turn, unit, offer, action),
+    }
+    keep(turn.memory, offer.id, record)
+    turn.agenda.set(TimerKey(_TIMER, offer.id), offer.expires)
 
 
-def advance(
-    memory: Memory, agenda: Agenda, event: OutcomeReported, now: Instant
-) -> tuple[OutcomeRecorded, list[Moment]] | str:
+def advance(turn: Turn, event: OutcomeReported) -> tuple[OutcomeRecorded | None, list[Moment]] | str:
     """Take an offer's outcome. Returns what is recorded and noticed, or the reason why nothing is.
 
-    Reasons: `unknown_offer` and `not_shown_here` are the sender's fault; `outcome_not_ahead` is a repetition.
+    Nothing is recorded of what is only suspicious. Reasons: `unknown_offer` and `not_shown_here` are the sender's
+    fault; `outcome_not_ahead` is a repetition.
     """
-    record = _find(memory, event.offer)
+    memory, now, outcome = turn.memory, turn.now, event.outcome
+    record = find(memory, event.offer)
     if record is None:
         return "unknown_offer"
-    if event.unit != record["unit"] and event.outcome is not Outcome.REDEEMED:
+    if event.unit != record["unit"] and outcome is not Outcome.REDEEMED:
         return "not_shown_here"
-    if event.outcome not in AHEAD[record["state"]]:
-        return _belated(memory, event, record, now)
-    presented = record["presented"] or event.outcome is not Outcome.EXPIRED
-    changed = {**record, "state": event.outcome.value, "presented": presented}
-    if event.outcome is Outcome.ACCEPTED:
+    if outcome not in AHEAD[record["state"]]:
+        return _redeemed_again(turn, event, record) or _belated(turn, event, record)
+    changed = {**record, "state": outcome.value, "presented": record["presented"] or outcome is not Outcome.EXPIRED}
+    if outcome is Outcome.ACCEPTED:
         changed["closes"] = now + record["redeem_within_s"] * SECOND_MS
-        agenda.set(TimerKey(_TIMER, event.offer), changed["closes"])
-    if event.outcome is Outcome.NEVER_AGAIN and not record["orphaned"]:
-        caps.never_again(memory, record["holder"], record["unit"], record["action"], now)
-    if not presented:
-        _release(memory, event.offer, record)
+        turn.agenda.set(TimerKey(_TIMER, event.offer), changed["closes"])
+    if outcome is Outcome.REDEEMED:
+        changed["redeemed_by"] = [event.id]
+    if not changed["presented"]:
+        offer_records.give_back(memory, event.offer, record)
     elif record["state"] in _TAKEN_BACK and not record["presented"]:
-        _reserve_again(memory, event.offer, record, now)
-    _keep(memory, event.offer, changed)
-    recorded = OutcomeRecorded(event.id, event.offer, event.unit, now, event.outcome, event.detail)
-    return recorded, _noticed(memory, event, record, now)
+        offer_records.hold_again(memory, event.offer, record, now)
+    is_ignored = outcome is Outcome.EXPIRED and record["state"] in OPEN and record["presented"]
+    moments = _ignored(turn, event.offer, record) if is_ignored else _answered(turn, event, record)
+    keep(memory, event.offer, {**changed, "ignored": True} if is_ignored else changed)
+    return _recorded(event, now), moments
 
 
-def _belated(
-    memory: Memory, event: OutcomeReported, record: Mapping[str, Any], now: Instant
-) -> tuple[OutcomeRecorded, list[Moment]] | str:
-    """Take a report that an offer was shown after all, which was taken back or had expired: it counts for the cap."""
-    if record["presented"] or record["state"] not in _TAKEN_BACK or event.outcome not in _SHOWN:
-        return "outcome_not_ahead"
-    _reserve_again(memory, event.offer, record, now)
-    _keep(memory, event.offer, {**record, "presented": True})
-    return OutcomeRecorded(event.id, event.offer, event.unit, now, event.outcome, event.detail), []
+def _recorded(event: OutcomeReported, now: Instant) -> OutcomeRecorded:
+    return OutcomeRecorded(event.id, event.offer, event.unit, now, event.outcome, event.detail)
 
 
-def close(memory: Memory, agenda: Agenda, offer: str, now: Instant) -> OutcomeRecorded | None:
-    """End an offer whose time has passed; let go of one that has ended long enough ago. Returns its expiry, if any.
+def _answered(turn: Turn, event: OutcomeReported, record: Record) -> list[Moment]:
+    """Take what an answer means for what may be said next. Returns what is noticed of it."""
+    _weigh(turn, event.outcome, record)
+    chained = _FOLLOWED.get(event.outcome)
+    if chained is not None and not record["orphaned"]:
+        holder, unit, action = record["holder"], record["unit"], record["action"]
+        chains.note(turn.memory, turn.release, holder, unit, action, chained, turn.now)
+    return _noticed(turn, event, record)
 
-    A record is kept for `KEEP_MS` more, since what became of an offer may be reported late.
+
+def _weigh(turn: Turn, outcome: Outcome, record: Record) -> None:
+    """Let an answer begin a cool-down, end a row of ignored offers, or be final."""
+    if record["orphaned"]:
+        return
+    memory, holder, unit = turn.memory, record["holder"], record["unit"]
+    if outcome is Outcome.NEVER_AGAIN:
+        caps.never_again(memory, holder, unit, record["action"], turn.now)
+    if outcome in _NO:
+        caps.declined(memory, turn.release, holder, unit, offer_records.levels_of(record), turn.now)
+    elif outcome in _YES:
+        caps.answered(memory, turn.release, holder, unit, offer_records.levels_of(record))
+
+
+def _ignored(turn: Turn, offer: str, record: Record) -> list[Moment]:
+    """Count an offer that was presented and ended without an answer; a slate, of which none was answered, once."""
+    others = offer_records.beside(turn.memory, offer, record)
+    is_counted = any(other.get("ignored") or _is_answered(other) for other in others)
+    levels = [level for level in offer_records.levels_of(record) if level == record["action"] or not is_counted]
+    caps.ignored(turn.memory, turn.release, record["holder"], record["unit"], levels, turn.now)
+    unit, holder = record["unit"], record["holder"]
+    return [OfferIgnored(unit, turn.now, offer, record["action"], holder)] if _is_there(turn.memory, record) else []
+
+
+def _is_answered(record: Record) -> bool:
+    return record["state"] in _NO | _YES or bool(record.get("answered"))
+
+
+def _belated(turn: Turn, event: OutcomeReported, record: Record) -> tuple[OutcomeRecorded | None, list[Moment]] | str:
+    """Take a report of an offer that was taken back or had expired.
+
+    If it was shown after all, it counts; a "no" begins the cool-down, once. It is too late for it to be an occasion.
     """
+    is_first_no = event.outcome in _NO and not record.get("answered")
+    is_news = event.outcome in _SHOWN and (not record["presented"] or is_first_no)
+    if record["state"] not in _TAKEN_BACK or not is_news:
+        return "outcome_not_ahead"
+    if not record["presented"]:
+        offer_records.hold_again(turn.memory, event.offer, record, turn.now)
+    _weigh(turn, event.outcome, record)
+    keep(turn.memory, event.offer, {**record, "presented": True, "answered": is_first_no})
+    return _recorded(event, turn.now), []
+
+
+def _redeemed_again(turn: Turn, event: OutcomeReported, record: Record) -> tuple[None, list[Moment]] | None:
+    """Take another report that an offer was redeemed which had been; None if it is one that is known."""
+    known = record.get("redeemed_by", [])
+    is_news = bool(known) and event.id not in known and len(known) < _MOST_REDEMPTIONS
+    if event.outcome is not Outcome.REDEEMED or not is_news:
+        return None
+    keep(turn.memory, event.offer, {**record, "redeemed_by": [*known, event.id]})
+    if not _is_there(turn.memory, record):
+        return None, []
+    holder, action = record["holder"], record["action"]
+    return None, [UseSuspected(record["unit"], turn.now, REDEEMED_TWICE, holder, action, event.offer)]
+
+
+def close(turn: Turn, offer: str) -> tuple[OutcomeRecorded | None, list[Moment]]:
+    """End an offer whose time has passed; let go of one that has ended long enough ago.
+
+    Returns its expiry, if it is one, and what is noticed. A record is kept for `KEEP_MS` more, since what became of an
+    offer may be reported late.
+    """
+    memory, now = turn.memory, turn.now
     # Its timer is set for exactly as long as its record is kept.
-    record = cast("Mapping[str, Any]", _find(memory, offer))
+    record = cast("Record", find(memory, offer))
     unit = record["unit"]
     if record["closed"]:
-        memory.drop(StateKey(Scope.OFFER, unit, _ENDED, offer))
-        return None
+        memory.drop(StateKey(Scope.OFFER, unit, offer_records.ENDED, offer))
+        return None, []
     kept = {**record, "closed": True, "closes": now + KEEP_MS}
-    agenda.set(TimerKey(_TIMER, offer), kept["closes"])
-    if record["state"] not in _LIVE_STATES:
-        _keep(memory, offer, kept)
-        return None
+    turn.agenda.set(TimerKey(_TIMER, offer), kept["closes"])
+    if record["state"] not in LIVE_STATES:
+        keep(memory, offer, kept)
+        return None, []
     if not record["presented"]:
-        _release(memory, offer, record)
-    _keep(memory, offer, {**kept, "state": Outcome.EXPIRED.value})
-    return OutcomeRecorded("", offer, unit, now, Outcome.EXPIRED, "")
+        offer_records.give_back(memory, offer, record)
+    is_ignored = record["state"] in OPEN and record["presented"]
+    moments = _ignored(turn, offer, record) if is_ignored else []
+    keep(memory, offer, {**kept, "state": Outcome.EXPIRED.value} | ({"ignored": True} if is_ignored else {}))
+    return OutcomeRecorded("", offer, unit, now, Outcome.EXPIRED, ""), moments
 
 
-def withdraw(
-    memory: Memory, now: Instant, reason: str, concerns: Callable[[Mapping[str, Any]], bool]
-) -> list[OfferWithdrawn]:
+def withdraw(memory: Memory, now: Instant, reason: str, concerns: Callable[[Record], bool]) -> list[OfferWithdrawn]:
     """Take every open offer that `concerns` picks off its screen; unit by unit, in the order of their ids."""
     withdrawn = []
     for unit in memory.owners(Scope.OFFER):
-        for offer, record in sorted(memory.group(Scope.OFFER, unit, _LIVE).items()):
+        for offer, record in sorted(memory.group(Scope.OFFER, unit, LIVE).items()):
             if record["state"] in OPEN and concerns(record):
                 if not record["presented"]:
-                    _release(memory, offer, record)
-                _keep(memory, offer, {**record, "state": WITHDRAWN})
+                    offer_records.give_back(memory, offer, record)
+                keep(memory, offer, {**record, "state": WITHDRAWN})
                 withdrawn.append(OfferWithdrawn(offer, unit, now, reason))
     return withdrawn
 
 
 def orphan(memory: Memory, unit: str) -> None:
     """Part the offers of an ended session from whoever comes next: redeeming one tells the next person nothing."""
-    for offer, record in _records(memory, unit):
+    for offer, record in records(memory, unit):
         if record["holder"] == SESSION:
-            _keep(memory, offer, {**record, "orphaned": True})
+            keep(memory, offer, {**record, "orphaned": True})
 
 
 def standing(memory: Memory, unit: str) -> dict[Placement, Rank]:
     """Return the rank of the highest open offer at each placement of a unit that is taken."""
     taken: dict[Placement, Rank] = {}
-    for record in memory.group(Scope.OFFER, unit, _LIVE).values():
+    for record in memory.group(Scope.OFFER, unit, LIVE).values():
         if record["state"] in OPEN:
             placement, rank = Placement(record["placement"]), RANK[Kind(record["kind"])]
             taken[placement] = min(rank, taken.get(placement, rank))
@@ -200,7 +264,7 @@ def awaited(memory: Memory, unit: str) -> set[tuple[str, str]]:
     return {
         (record["holder"], record["action"])
         for place in memory.owners(Scope.OFFER)
-        for record in memory.group(Scope.OFFER, place, _LIVE).values()
+        for record in memory.group(Scope.OFFER, place, LIVE).values()
         if record["state"] == Outcome.ACCEPTED
         and not record["orphaned"]
         and (place == unit or record["holder"] != SESSION)
@@ -212,52 +276,30 @@ def timers(memory: Memory) -> list[tuple[TimerKey, Instant]]:
     return [
         (TimerKey(_TIMER, offer), record["closes"])
         for unit in memory.owners(Scope.OFFER)
-        for offer, record in _records(memory, unit)
+        for offer, record in records(memory, unit)
     ]
 
 
-def _records(memory: Memory, unit: str) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return all offers of a unit that are still kept, those that have ended too."""
-    return [pair for name in (_LIVE, _ENDED) for pair in sorted(memory.group(Scope.OFFER, unit, name).items())]
+def _is_there(memory: Memory, record: Record) -> bool:
+    """Return whether the holder of an offer is where it was made: their doing is nobody else's."""
+    unit, holder = record["unit"], record["holder"]
+    return not record["orphaned"] and (holder == SESSION or holder in context.subjects_at(memory, unit))
 
 
-def _find(memory: Memory, offer: str) -> Mapping[str, Any] | None:
-    for unit in memory.owners(Scope.OFFER):
-        for name in (_LIVE, _ENDED):
-            record: Mapping[str, Any] | None = memory.get(Scope.OFFER, unit, name, offer)
-            if record is not None:
-                return record
-    return None
-
-
-def _keep(memory: Memory, offer: str, record: Mapping[str, Any]) -> None:
-    """Keep a record where its state belongs: decisions look at live offers only, however many have ended."""
-    unit, is_live = record["unit"], record["state"] in _LIVE_STATES
-    if not is_live and memory.get(Scope.OFFER, unit, _LIVE, offer) is not None:
-        memory.drop(StateKey(Scope.OFFER, unit, _LIVE, offer))
-    memory.put(StateKey(Scope.OFFER, unit, _LIVE if is_live else _ENDED, offer), record)
-
-
-def _reserve_again(memory: Memory, offer: str, record: Mapping[str, Any], now: Instant) -> None:
-    """Take back what `_release` gave: it turns out that the offer was shown."""
-    if record["capped"] and not record["orphaned"]:
-        caps.reserve(memory, record["holder"], record["unit"], record["action"], offer, now)
-
-
-def _release(memory: Memory, offer: str, record: Mapping[str, Any]) -> None:
-    caps.release(memory, record["holder"], record["unit"], record["action"], offer)
-
-
-def _noticed(memory: Memory, event: OutcomeReported, record: Mapping[str, Any], now: Instant) -> list[Moment]:
+def _noticed(turn: Turn, event: OutcomeReported, record: Record) -> list[Moment]:
     """Return the moments at the unit the offer was made for, wherever its outcome was reported.
 
     None once its holder has gone from there: what one person did must not open a window for the next.
     """
-    unit, action, holder = record["unit"], record["action"], record["holder"]
-    if record["orphaned"] or (holder != SESSION and holder not in context.subjects_at(memory, unit)):
+    if not _is_there(turn.memory, record):
         return []
-    if event.outcome is Outcome.ACCEPTED:
-        return [OfferAccepted(unit, now, event.offer, action, holder)]
-    if event.outcome is Outcome.REDEEMED:
-        return [OfferRedeemed(unit, now, event.offer, action, event.unit, holder)]
-    return []
+    unit, action, holder = record["unit"], record["action"], record["holder"]
+    match event.outcome:
+        case Outcome.ACCEPTED:
+            return [OfferAccepted(unit, turn.now, event.offer, action, holder)]
+        case Outcome.DECLINED | Outcome.DISMISSED:
+            return [OfferDeclined(unit, turn.now, event.offer, action, holder)]
+        case Outcome.REDEEMED:
+            return [OfferRedeemed(unit, turn.now, event.offer, action, event.unit, holder)]
+        case _:
+            return []

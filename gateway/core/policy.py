@@ -24,15 +24,23 @@ VARIABLES: dict[str, object] = {
     "occupants": 1,
     "fences": ["station-1"],
     "fence_kinds": ["fuel_station"],
+    "fence_tags": ["partner"],
+    "ahead": ["station-2"],
+    "ahead_kinds": ["fuel_station"],
+    "ahead_tags": ["partner"],
+    "season": "unknown",
+    "tyres_out_of_season": False,
     "winter_tyres": "UNKNOWN",
     "tyre_pressure_low": False,
     "air_temperature_c": 4.5,
+    "fuel_low": False,
     "fuel_level_percent": 50.0,
     "fuel_range_km": 300.0,
     "minutes_away": 0.0,
     "same_direction": True,
     "known": True,
     "role": "driver",
+    "place": {},
     "facts": {},
 }
 """Each variable with a value of its type. Numbers the unit has not reported are null; `occupants` is then -1."""
@@ -162,7 +170,7 @@ def _try_run(program: cel.Program) -> None:
     try:
         answer = program.execute(cel.Context(VARIABLES))
     except KeyError:
-        return  # a fact the sample has not: facts are open
+        return  # a fact the sample has not: those of persons and places are open
     except _FAULTS_OF_VALUES as error:
         if program.variables():
             return  # other values may do: `10 / (occupants - 1) > 2` fails on the sample only

@@ -1,16 +1,33 @@
 """An immutable, already compiled release: what the engine decides with between two activations."""
 
+import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar
 
-from gateway.core.campaign import UNLIMITED, Action, Audience, Challenge, ContactPolicy, Group, Trigger, describe
+from gateway.core.campaign import (
+    UNLIMITED,
+    Action,
+    Audience,
+    Challenge,
+    ContactPolicy,
+    Follows,
+    Group,
+    Per,
+    Step,
+    Trigger,
+    describe,
+    steps_of,
+)
+from gateway.core.conditions import Condition, Conditions, conditions_of
 from gateway.core.errors import ReleaseError
 from gateway.core.events import Outcome
 from gateway.core.features import is_feature, is_personal
 from gateway.core.fences.geometry import Fence
 from gateway.core.fences.index import FenceIndex
+from gateway.core.patterns import Named, is_located, narrowest
 from gateway.core.policy import Expressions
 
 
@@ -31,23 +48,54 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A step that waits for a moment.
+    """A pattern that waits for moments.
 
     Attributes:
-        pattern: The `trigger`-th of the action's triggers, whose `step`-th it is.
+        order: Patterns that one moment completes are told in this order.
+        item: By which its window is kept: the action and the number of its trigger.
+        pattern: The trigger, or, for an action that follows another, the outcome it follows.
         described: The pattern in words.
+        form: A fingerprint of the pattern: another one is another pattern.
+        located: Whether it rests on where somebody was.
+        is_single, per_subject: As the pattern says; looked up once, since every moment asks.
     """
 
+    order: int
     action: Action
-    trigger: int
-    step: int
+    item: str
     pattern: Trigger
     described: str
+    form: int = field(init=False)
+    located: bool = field(init=False)
+    is_single: bool = field(init=False)
+    per_subject: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "form", zlib.crc32(repr(self.pattern).encode()))
+        object.__setattr__(self, "located", is_located(self.pattern))
+        object.__setattr__(self, "is_single", self.pattern.is_single)
+        object.__setattr__(self, "per_subject", self.pattern.per is Per.SUBJECT)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a sequence as ledgers of schema version 2 could hold one under way."""
+        return (
+            not self.per_subject
+            and self.pattern.absence is None
+            and not self.pattern.unless
+            and all(step.times == 1 and not step.condition for step in self.pattern.steps)
+        )
 
 
 @dataclass(frozen=True)
 class Release:
-    """Fences, actions and models under one id, with what is derived from them once. Made by `compile_release`."""
+    """Fences, actions and models under one id, with what is derived from them once. Made by `compile_release`.
+
+    Attributes:
+        waiting: By the name of a moment and by a filter that it must pass, the patterns that wait for it.
+        patterns: By item, the patterns of which something is remembered.
+        counting: By the name of a moment, the challenges that count it.
+    """
 
     id: str
     counter: int
@@ -56,12 +104,26 @@ class Release:
     models: Mapping[str, ModelSpec]
     index: FenceIndex
     expressions: Expressions
-    waiting: Mapping[str, tuple[Waiting, ...]]
+    conditions: Conditions
+    waiting: Mapping[str, Mapping[Named, tuple[Waiting, ...]]]
+    patterns: Mapping[str, Waiting]
+    counting: Mapping[str, tuple[Challenge, ...]]
     by_beacon: Mapping[str, Fence]
     followed: frozenset[tuple[str, Outcome]]
     groups: Mapping[str, Group]
     challenges: Mapping[str, Challenge]
     contact: ContactPolicy
+
+    @cached_property
+    def _policies(self) -> dict[str, tuple[tuple[str, ContactPolicy], ...]]:
+        return {
+            action.id: tuple((level, policy) for level, policy in self.levels(action) if policy != UNLIMITED)
+            for action in self.actions.values()
+        }
+
+    def policies(self, action: Action) -> tuple[tuple[str, ContactPolicy], ...]:
+        """Return those levels of an action of the release at which anything is limited; worked out once."""
+        return self._policies[action.id]
 
     def levels(self, action: Action) -> tuple[tuple[str, ContactPolicy], ...]:
         """Return the contact policies that bind a marketing action, each by the name of its level.
@@ -104,6 +166,7 @@ def compile_release(  # noqa: PLR0913 -- what a release is made of
         if action.group is not None and action.group not in groups_by_id:
             raise ReleaseError(f"action {action.id!r} names the group {action.group!r}, which is not in the release")
         _check_propensity(action, models_by_name)
+    waiting = _waiting(actions_by_id.values())
     sources: dict[Audience, list[str]] = {audience: [] for audience in Audience}
     for action in actions_by_id.values():
         sources[action.audience] += action.expressions
@@ -115,7 +178,10 @@ def compile_release(  # noqa: PLR0913 -- what a release is made of
         models=models_by_name,
         index=FenceIndex(fences_by_id.values()),
         expressions=Expressions(sources[Audience.SUBJECT], sources[Audience.ANYONE]),
-        waiting=_index_steps(actions_by_id.values()),
+        conditions=Conditions(_conditions(waiting, challenges_by_id.values())),
+        waiting=_index_steps(waiting),
+        patterns={each.item: each for each in waiting if not each.is_single},
+        counting=_index_counted(challenges_by_id.values()),
         by_beacon={fence.beacon: fence for fence in fences_by_id.values() if fence.beacon},
         followed=frozenset((a.follows.action, a.follows.outcome) for a in actions_by_id.values() if a.follows),
         groups=groups_by_id,
@@ -141,9 +207,7 @@ def _check_propensity(action: Action, models: Mapping[str, ModelSpec]) -> None:
     """Each action names its model and category, or a prior: P never comes from nowhere."""
     sources = (action.model is not None, action.prior is not None, action.prepared)
     if sources not in {(True, False, False), (False, True, False), (False, False, True), (False, True, True)}:
-        raise ReleaseError(
-            f"action {action.id!r} needs a model, a prior, or a prepared list"
-        )
+        raise ReleaseError(f"action {action.id!r} needs a model, a prior, or a prepared list")
     if action.prepared and action.audience is Audience.ANYONE:
         raise ReleaseError(f"action {action.id!r} is for anyone, but a prepared list is a subject's")
     if action.model is None:
@@ -160,15 +224,57 @@ def _check_propensity(action: Action, models: Mapping[str, ModelSpec]) -> None:
         )
 
 
-def _index_steps(actions: Iterable[Action]) -> dict[str, tuple[Waiting, ...]]:
-    """Return, by the name of a moment, every step that waits for it: matching never scans the other actions.
+_OCCASION = {
+    Outcome.ACCEPTED: "OfferAccepted",
+    Outcome.REDEEMED: "OfferRedeemed",
+    Outcome.DECLINED: "OfferDeclined",
+}
+"""The moment by which an outcome is noticed that another action may follow."""
 
-    In the order of actions and their triggers; of one trigger the last step first.
-    """
-    waiting: dict[str, list[Waiting]] = defaultdict(list)
+
+def _waiting(actions: Iterable[Action]) -> list[Waiting]:
+    """Return every pattern: action by action, its triggers and then what it follows."""
+    waiting: list[Waiting] = []
     for action in sorted(actions, key=lambda action: action.id):
-        for number, trigger in enumerate(action.triggers):
-            described = describe(trigger)
-            for position, step in reversed(list(enumerate(trigger.steps))):
-                waiting[step.moment].append(Waiting(action, number, position, trigger, described))
-    return {moment: tuple(steps) for moment, steps in waiting.items()}
+        patterns = [(str(number), trigger, describe(trigger)) for number, trigger in enumerate(action.triggers)]
+        if action.follows is not None:
+            said = f"after {action.follows.action} {action.follows.outcome.value}"
+            patterns.append(("follows", _followed(action.id, action.follows), said))
+        for number, pattern, described in patterns:
+            waiting.append(Waiting(len(waiting), action, f"{action.id}/{number}", pattern, described))
+    return waiting
+
+
+def _followed(action: str, follows: Follows) -> Trigger:
+    if follows.outcome not in _OCCASION:
+        raise ReleaseError(f"action {action!r} follows an offer that was {follows.outcome.value}: nobody notices that")
+    return Trigger((Step(_OCCASION[follows.outcome], action=follows.action),))
+
+
+def _index_steps(waiting: Iterable[Waiting]) -> dict[str, dict[Named, tuple[Waiting, ...]]]:
+    """Return, by the name of a moment and then by a filter, every pattern with such a step.
+
+    Matching looks up what a moment names and never scans the other patterns.
+    """
+    index: dict[str, dict[Named, dict[int, Waiting]]] = defaultdict(lambda: defaultdict(dict))
+    for each in waiting:
+        for step in steps_of(each.pattern):
+            index[step.moment][narrowest(step)][each.order] = each
+    return {
+        moment: {named: tuple(found.values()) for named, found in by_filter.items()}
+        for moment, by_filter in index.items()
+    }
+
+
+def _index_counted(challenges: Iterable[Challenge]) -> dict[str, tuple[Challenge, ...]]:
+    counting: dict[str, list[Challenge]] = defaultdict(list)
+    for challenge in sorted(challenges, key=lambda challenge: challenge.id):
+        counting[challenge.counted.moment].append(challenge)
+    return {moment: tuple(counted) for moment, counted in counting.items()}
+
+
+def _conditions(waiting: Iterable[Waiting], challenges: Iterable[Challenge]) -> Iterator[Condition]:
+    for each in waiting:
+        yield from conditions_of(each.pattern)
+    for challenge in challenges:
+        yield from conditions_of(Trigger((challenge.counted,)))

@@ -19,22 +19,36 @@ from gateway.core.units import Instant
 
 INSTANTS: Mapping[tuple[Scope, str], tuple[str, ...]] = MappingProxyType(
     {
+        (Scope.ENGINE, "spent"): ("opened",),
         (Scope.UNIT, "drive"): ("since", "heard", "moved"),
         (Scope.UNIT, "signal_ts"): (),
         (Scope.UNIT, "presence"): ("ts",),
-        (Scope.UNIT, "fence"): ("since",),
+        (Scope.UNIT, "fence"): ("since", "entered"),
         (Scope.UNIT, "waiting"): ("since",),
         (Scope.UNIT, "approach"): ("since",),
         (Scope.UNIT, "heard"): (),
         (Scope.UNIT, "crossing"): (),
-        (Scope.UNIT, "window"): ("opened",),
-        (Scope.OFFER, "live"): ("closes",),
-        (Scope.OFFER, "ended"): ("closes",),
+        (Scope.UNIT, "window"): ("opened", "taken", "since", "at"),
+        (Scope.UNIT, "cap"): (),
+        (Scope.HOUSEHOLD, "cap"): (),
+        (Scope.OFFER, "live"): ("closes", "spent_opened"),
+        (Scope.OFFER, "ended"): ("closes", "spent_opened"),
         (Scope.SUBJECT, "cap"): (),
+        (Scope.SUBJECT, "challenge"): ("opened",),
+        (Scope.SUBJECT, "declined"): (),
+        (Scope.SUBJECT, "ignored"): ("last",),
+        (Scope.SUBJECT, "followed"): (),
         (Scope.SUBJECT, "never"): (),
+        (Scope.SUBJECT, "sighted"): ("ts",),
+        # What a sender dates later than now is taken to be of now: so a fact may bear the wrong time too.
+        (Scope.SUBJECT, "fact"): ("ts",),
+        (Scope.SUBJECT, "prepared"): ("ts",),
+        (Scope.UNIT, "fact"): ("ts",),
+        (Scope.FENCE, "fact"): ("ts",),
+        (Scope.SUBJECT, "window"): ("opened", "taken", "since", "at"),
     }
 )
-"""The entries that hold instants of our clock: in which fields, or none where the value itself is one."""
+"""The entries that hold instants of our clock: in which fields, however deep, or none where the value itself is one."""
 
 
 def set_back(state: Mapping[StateKey, object], now: Instant, by_ms: int) -> list[Effect]:
@@ -52,8 +66,11 @@ def set_back(state: Mapping[StateKey, object], now: Instant, by_ms: int) -> list
 
 
 def _moved(value: object, fields: tuple[str, ...], now: Instant, by_ms: int) -> object:
-    if isinstance(value, int):
-        return value - by_ms if value > now else value
+    """Return a value with the instants in its fields moved; without fields every number in it is an instant."""
     if isinstance(value, dict):
-        return {name: _moved(part, (), now, by_ms) if name in fields else part for name, part in value.items()}
-    return value
+        return {name: _moved(part, () if name in fields else fields, now, by_ms) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_moved(part, fields, now, by_ms) for part in value]
+    if fields or not isinstance(value, int) or isinstance(value, bool):
+        return value
+    return value - by_ms if value > now else value

@@ -15,9 +15,6 @@ from gateway.core.campaign import Placement, Treatment
 from gateway.core.drive import Driving
 from gateway.core.events import Role, UnitKind
 
-VOICE_OPT_IN = "voice_opt_in"
-"""The fact by which a subject agrees to be spoken to while driving."""
-
 
 def objection(
     treatment: Treatment, role: Role, unit_kind: UnitKind, driving: Driving, *, voice_opt_in: bool

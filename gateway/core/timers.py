@@ -10,7 +10,7 @@ class TimerKey(NamedTuple):
     """Names a timer; also the order in which timers of the same instant fire.
 
     Attributes:
-        name: dwell, offer, parked_limit, window.
+        name: absence, dwell, hours, offer, parked_limit, session, silence, window.
         owner: The unit, or the offer.
         item: The fence, or the action and trigger.
     """

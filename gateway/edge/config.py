@@ -21,6 +21,7 @@ from gateway.core.campaign import Placement
 from gateway.core.errors import WaysideError
 from gateway.core.events import UnitKind
 from gateway.edge.config_devices import DevicesConfig, check_claims
+from gateway.edge.config_privacy import PrivacyConfig
 
 KEY_BYTES = 32
 PASSWORD_VARIABLE = "WAYSIDE_BROKER__PASSWORD"  # noqa: S105 -- where to look for one, not one
@@ -223,6 +224,7 @@ class GatewayConfig(BaseSettings):
     ledger: LedgerConfig = LedgerConfig()
     http: HttpConfig = HttpConfig()
     log: LogConfig = LogConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
 
     @classmethod
     def settings_customise_sources(

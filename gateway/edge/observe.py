@@ -23,7 +23,14 @@ from gateway.edge.clock import Quality
 from gateway.edge.store.rows import Gap
 from gateway.wire.topics import Channel, Dialect
 
-INBOUND = (Channel.TELEMETRY, Channel.IDENTITY, Channel.OUTCOMES, Channel.CONSENTS, Channel.STATUS)
+INBOUND = (
+    Channel.TELEMETRY,
+    Channel.IDENTITY,
+    Channel.OUTCOMES,
+    Channel.CONSENTS,
+    Channel.FACTS,
+    Channel.STATUS,
+)
 """What units say."""
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}

@@ -39,20 +39,37 @@ class Publisher:
         self._failed = failed
         self._outbox = Outbox(clock, metrics, self._published, self._publish_owed)
         self.connection: Carrier | None = None
+        self._owed_after: int | None = None
 
     def __len__(self) -> int:
         return len(self._outbox)
 
-    def attach(self, connection: Carrier, standing: Standing) -> None:
-        """Announce the gateway and publish what is owed."""
+    def attach(self, connection: Carrier, standing: Standing, after: int | None = None) -> None:
+        """Announce the gateway and publish what is owed.
+
+        Args:
+            connection: The way to the broker.
+            standing: What to announce.
+            after: The ticket of what is on its way to the disk; None: nothing is. What is owed waits for it: what the
+                broker had kept for us came before, and may have been a withdrawal of consent.
+        """
         self.connection = connection
         self._outbox.attach(connection)
         self._outbox.put(standing.announcement(Liveness.BORN))
-        self._publish_owed()
+        self._owed_after = after
+        if after is None:
+            self._publish_owed()
+
+    def committed(self, ticket: int) -> None:
+        """Publish what is owed and has waited for the commit of a ticket."""
+        if self._owed_after is not None and ticket >= self._owed_after:
+            self._owed_after = None
+            self._publish_owed()
 
     def detach(self) -> None:
         """Forget what the connection carried; the ledger knows what is owed."""
         self.connection = None
+        self._owed_after = None
         self._outbox.detach()
 
     def put(self, publication: Publication) -> bool:
@@ -70,7 +87,7 @@ class Publisher:
 
     def time_judged(self) -> None:
         """Publish what was kept back while the time was not known, if it is now."""
-        if self.connection is not None and self._clock.quality is not Quality.SUSPECT:
+        if self.connection is not None and self._owed_after is None and self._clock.quality is not Quality.SUSPECT:
             self._publish_owed()
 
     def _publish_owed(self) -> None:

@@ -11,16 +11,15 @@ the broker sends the unacknowledged messages anew. No record, no offer.
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from gateway import __version__
 from gateway.core.effects import Effect, EventRefused
 from gateway.core.engine import Engine
 from gateway.core.errors import StoreError
 from gateway.core.events import Event, SubjectIdentified
-from gateway.core.state import StateKey
 from gateway.core.units import SECOND_MS, Instant
 from gateway.edge.alarm import Alarm
+from gateway.edge.arrivals import Arrivals
 from gateway.edge.awaiting import Awaiting, Due
 from gateway.edge.exchange import Carrier, Receipt
 from gateway.edge.ingest import Held, Ingest, Message
@@ -77,6 +76,7 @@ class Runner:
             self._vitals.upkept,
             self._vitals.cache_told,
         )
+        self._arrivals = Arrivals(self._ledger, self._writer)
         self._awaiting = Awaiting(self._writer.submit)
         self._alarm = Alarm(self._clock, self._wake)
         self._time = Timekeeper(self._clock, self._time_judged, self._begin_set_back)
@@ -136,7 +136,8 @@ class Runner:
 
     def connected(self, connection: Carrier) -> None:
         """Announce the gateway and publish what is owed."""
-        self._publisher.attach(connection, self._setting.standing)
+        after = self._writer.last_ticket if self._writer.backlog else None
+        self._publisher.attach(connection, self._setting.standing, after)
 
     def disconnected(self) -> None:
         """Forget what the connection carried; the ledger knows what is owed."""
@@ -166,16 +167,11 @@ class Runner:
 
     def _receive(self, event: Event, now: Instant) -> list[Effect]:
         if isinstance(event, SubjectIdentified):
-            event = replace(event, state=self._state_of(event.subject))
+            event = self._arrivals.informed(event)
         effects = self._engine.receive(event, now)
         if self._journal.is_open:
             self._journal.record(event, effects, now)
         return effects
-
-    def _state_of(self, subject: str) -> dict[StateKey, object]:
-        """Return what is known of a subject: the ledger's entries under those on their way to it."""
-        state = self._ledger.subject_state(subject) | self._writer.uncommitted_of_subject(subject)
-        return {key: value for key, value in state.items() if value is not None}
 
     def _conclude(
         self, effects: list[Effect], now: Instant, message: Message | None = None, started: float | None = None
@@ -226,6 +222,7 @@ class Runner:
         self._metrics.backlog.set(self._writer.backlog)
         for due in self._awaiting.committed(committed.ticket):
             self._fulfil(due)
+        self._publisher.committed(committed.ticket)
         if self._failing:
             self._recover()
         elif self._turning_back:

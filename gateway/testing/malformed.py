@@ -9,7 +9,7 @@ from typing import Any
 MAX_BYTES = 300 * 1024
 """The largest; a gateway takes 256 KiB."""
 
-CHANNELS = ("telemetry", "identity", "outcomes", "consents", "status")
+CHANNELS = ("telemetry", "identity", "outcomes", "consents", "facts", "status")
 UNITS = ("car-1", "till-1", "nobody", "car 1", "Über", "-", "x" * 65, "$car", "a" * 2_000, "\u202ecar", "car-1%2F")
 DEVICE_TOPICS = ("owntracks/anna/phone", "owntracks/anna/phone/event", "owntracks/anna/phone/beacon")
 SCANNED = "home/Car/BTtoMQTT/"

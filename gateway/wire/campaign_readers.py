@@ -12,17 +12,31 @@ from typing import TypeVar
 import yaml
 
 from gateway.core.units import Instant
-from gateway.wire.campaign_rules import LANGUAGE_PATTERN, MAX_DURATION_S, MAX_EXPRESSION_LENGTH, MAX_TEXT_LENGTH
+from gateway.wire.campaign_rules import (
+    BOUND_PATTERN,
+    CURRENCY_PATTERN,
+    FACT_PATTERN,
+    LANGUAGE_PATTERN,
+    MAX_COUNT,
+    MAX_DURATION_S,
+    MAX_EXPRESSION_LENGTH,
+    MAX_MONEY_CENTS,
+    MAX_TAG_LENGTH,
+    MAX_TEXT_LENGTH,
+)
 from gateway.wire.campaign_source import Code, Fault, Reader, suggestion
 from gateway.wire.topics import is_id
 
-MAX_COUNT = 1_000_000
+ANY_AGE = 0
+"""What `age` reads of a fact that may be of any age: no maximum in seconds."""
 
 _DURATION = re.compile(r"(\d{1,12})\s*(s|min|h|d)")
 _DURATION_UNIT_S = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 _NUMBER = re.compile(r"[-+]?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d{1,3})?")
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9]\d{0,17})")
 _NOT_FINITE = re.compile(r"[-+]?\.?(?:inf|nan|infinity)", re.IGNORECASE)
+_MONEY = re.compile(r"(0|[1-9]\d{0,11})(?:\.(\d{1,2}))?")
+_MONEY_TOO_FINE = re.compile(r"(?:0|[1-9]\d{0,11})\.\d{3,}")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _STANDARD_TAGS = "tag:yaml.org,2002:"
 _TEXT_TAG = f"{_STANDARD_TAGS}str"
@@ -115,6 +129,13 @@ def flag(node: yaml.Node, name: str) -> bool:
     raise Fault(Code.WRONG_TYPE, f"{name!r} must be true or false")
 
 
+def true(node: yaml.Node, name: str) -> bool:
+    """Read `true`, where nothing else can be meant."""
+    if not flag(node, name):
+        raise Fault(Code.BAD_VALUE, f"{name!r} can only be true", "leave it out")
+    return True
+
+
 def number(high: float = math.inf) -> Reader[float]:
     """Return a reader of a finite number from 0 to `high`, both included."""
 
@@ -143,6 +164,74 @@ def count(node: yaml.Node, name: str) -> int:
     if not 1 <= value <= MAX_COUNT:
         raise Fault(Code.OUT_OF_RANGE, f"{name!r} must be between 1 and {MAX_COUNT}, not {value}")
     return value
+
+
+def share(node: yaml.Node, name: str) -> float:
+    """Read a number above 0 and up to 1."""
+    value = number(1.0)(node, name)
+    if not value:
+        raise Fault(Code.OUT_OF_RANGE, f"{name!r} must be above 0")
+    return value
+
+
+def money_cents(node: yaml.Node, name: str) -> int:
+    """Read an amount of money in hundredths: a number above 0 with at most two decimals."""
+    scalar = _scalar(node, name, "an amount of money")
+    written = _plain(scalar)
+    found = _MONEY.fullmatch(written)
+    if found is None:
+        if _MONEY_TOO_FINE.fullmatch(written):
+            raise Fault(Code.BAD_VALUE, f"{name!r} has more than two decimals: {written}")
+        if _NUMBER.fullmatch(written) and float(written) < 0:
+            raise Fault(Code.OUT_OF_RANGE, f"{name!r} must be above 0, not {written}")
+        raise Fault(Code.WRONG_TYPE, f"{name!r} is no amount of money: {scalar.value!r}", "write it as 2.50")
+    cents = int(found[1]) * 100 + int((found[2] or "").ljust(2, "0"))
+    if not 0 < cents <= MAX_MONEY_CENTS:
+        bounds = f"between 0.01 and {MAX_MONEY_CENTS // 100}"
+        raise Fault(Code.OUT_OF_RANGE, f"{name!r} must be {bounds}, not {written}")
+    return cents
+
+
+def tag(node: yaml.Node, name: str) -> str:
+    """Read the tag of a fence."""
+    value = text(node, name)
+    if len(value) > MAX_TAG_LENGTH:
+        raise Fault(Code.BAD_VALUE, f"{name!r} is longer than {MAX_TAG_LENGTH} characters")
+    return value
+
+
+def currency(node: yaml.Node, name: str) -> str:
+    """Read a currency."""
+    value = text(node, name)
+    if not CURRENCY_PATTERN.fullmatch(value):
+        hint = "write its three letters of ISO 4217, as EUR"
+        raise Fault(Code.BAD_VALUE, f"{name!r} is no currency: {value!r}", hint)
+    return value
+
+
+def fact(node: yaml.Node, name: str) -> str:
+    """Read the name of a fact."""
+    value = text(node, name)
+    if not FACT_PATTERN.fullmatch(value):
+        hint = "use small letters, digits and '_', the first a letter"
+        raise Fault(Code.BAD_VALUE, f"{name!r} is no name of a fact: {value!r}", hint)
+    return value
+
+
+def bound(node: yaml.Node, name: str) -> str:
+    """Read the name by which later conditions call a moment."""
+    value = text(node, name)
+    if not BOUND_PATTERN.fullmatch(value) or value == "moment":
+        hint = "use small letters and '_', and not 'moment', which is the moment at hand"
+        raise Fault(Code.BAD_VALUE, f"{name!r} is no name for a moment: {value!r}", hint)
+    return value
+
+
+def age(node: yaml.Node, name: str) -> int:
+    """Read how old a fact may be: a duration in seconds, or `any`, which is `ANY_AGE`."""
+    if isinstance(node, yaml.ScalarNode) and node.value == "any":
+        return ANY_AGE
+    return duration_s(node, name)
 
 
 def duration_s(node: yaml.Node, name: str) -> int:

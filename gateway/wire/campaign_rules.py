@@ -4,14 +4,51 @@ A device never loads the YAML library: it is 1 MB, and a tenth of a second of it
 """
 
 import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import TypeAlias
 
+from gateway.core.campaign import Placement
+from gateway.core.conditions import check_condition
+from gateway.core.moments import MOMENTS
 from gateway.core.policy import ExpressionFault, check_expression
+from gateway.core.wording import placeholders
 
 LANGUAGE_PATTERN = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|\d{3}))?")
 """A language, perhaps with script and region: the shape of RFC 5646 that product texts need, e.g. `pt-BR`."""
 
+FACT_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,63}")
+"""The name of a fact, as expressions and placeholders can say it."""
+BOUND_PATTERN = re.compile(r"[a-z][a-z_]{0,63}")
+CURRENCY_PATTERN = re.compile(r"[A-Z]{3}")
+"""The shape of ISO 4217; whether there is such a currency is not asked."""
+
+MAX_COUNT = 1_000_000
+MAX_MONEY_CENTS = 1_000_000_000
+MAX_TAG_LENGTH = 64
 MAX_TEXT_LENGTH = 1_000
 MAX_EXPRESSION_LENGTH = 2_000
+
+TEXT_LIMITS: Mapping[Placement, tuple[int, int, int]] = {
+    Placement.DRIVER_SCREEN: (40, 120, 24),
+    Placement.PASSENGER_SCREEN: (60, 240, 24),
+    Placement.KIOSK_SCREEN: (60, 240, 30),
+    Placement.VOICE: (80, 200, 0),
+    Placement.PHONE: (60, 240, 24),
+}
+"""How many characters a title, a body and a call to action may have; 0: there is none."""
+PLACEHOLDER_LENGTH = 8
+"""What a placeholder counts for, whatever will stand there: as much as `2.50 EUR`."""
+
+TellingMoments: TypeAlias = tuple[str | None, ...]
+"""The moments by which an offer can come about; empty text: by the lack of one; None: it is not known by which."""
+
+CHALLENGE_MOMENTS = frozenset({"ChallengeAdvanced", "ChallengeMet"})
+"""Moments that challenges cause."""
+
+_PART = re.compile(r"\{\{|\}\}|\{[^{}]*\}|[{}]")
+_IDS_OF_PEOPLE = frozenset({"subject", "holder"})
+_OF_EVERY_MOMENT = frozenset({"unit", "at"})
 MAX_DURATION_S = 3660 * 86_400
 
 _PRICED = re.compile(
@@ -45,3 +82,79 @@ def find_expression_fault(source: str, *, anyone: bool = False) -> ExpressionFau
     except ExpressionFault as fault:
         return fault
     return None
+
+
+def find_condition_fault(source: str, moment: str, bound: Mapping[str, str]) -> ExpressionFault | None:
+    """Return what is wrong with the `if` of a step, given its moment and those bound by earlier steps; or None."""
+    try:
+        check_condition(source, moment, bound)
+    except ExpressionFault as fault:
+        return fault
+    return None
+
+
+def length_of(text: str) -> int:
+    """Return how much room a text takes, placeholders by `PLACEHOLDER_LENGTH`.
+
+    >>> length_of("{amount} off, {{really}}")
+    22
+    """
+    return len(_PART.sub(lambda part: "x" * (PLACEHOLDER_LENGTH if len(part[0]) > len("{{") else 1), text))
+
+
+def facts_told(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the placeholders of a valid text that tell a fact, each with the name of that fact in an action's `facts`.
+
+    >>> list(facts_told("{place.stock.age} ago: {facts.size}"))
+    [('place.stock.age', 'place.stock'), ('facts.size', 'size')]
+    """
+    for name in placeholders(text):
+        if name.startswith(("facts.", "place.")):
+            yield name, name.removesuffix(".age").removeprefix("facts.")
+
+
+def find_placeholder_fault(
+    text: str, told: TellingMoments, *, has_amount: bool, has_nearest: bool
+) -> tuple[str, str, int] | None:
+    """Return what is wrong with the first placeholder nothing could stand for, a hint, and its offset; or None."""
+    for part in _PART.finditer(text):
+        try:
+            names = placeholders(part[0])
+        except ValueError as error:
+            return (
+                str(error),
+                "known are {amount}, {facts.NAME}, {place.NAME}, {nearest.name}, {moment.FIELD}",
+                part.start(),
+            )
+        for name in names:
+            if name == "amount" and not has_amount:
+                return "{amount} without a reward that has one", "give the reward a cost or a discount", part.start()
+            if name.startswith("nearest.") and not has_nearest:
+                return f"{{{name}}} without 'nearest'", "add `nearest: {fence_kind: ..., fact: ...}`", part.start()
+            if name.startswith("moment."):
+                fault = _moment_fault(name.removeprefix("moment."), told)
+                if fault is not None:
+                    return *fault, part.start()
+    return None
+
+
+def _moment_fault(field: str, told: TellingMoments) -> tuple[str, str] | None:
+    """Return what is wrong with a field of the moment that completes a trigger, which must have it whichever it is."""
+    if field in _IDS_OF_PEOPLE:
+        return f"{{moment.{field}}} is an id, and tells people nothing", "leave it out"
+    for moment in told:
+        if moment is None:
+            continue
+        known = _worded_fields(moment)
+        if field not in known:
+            by = f"by {moment}" if moment else "by something that did not happen"
+            hint = f"it has {', '.join(sorted(known))}" if moment else "say it without"
+            return f"{{moment.{field}}} is not known when it comes about {by}", hint
+    return None
+
+
+def _worded_fields(moment: str) -> set[str]:
+    """Return the fields of a moment that can stand in a text: no lists, no ids of people."""
+    if not moment:
+        return set(_OF_EVERY_MOMENT)
+    return {field.name for field in fields(MOMENTS[moment]) if field.type in (str, int, bool)} - _IDS_OF_PEOPLE

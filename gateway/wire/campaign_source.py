@@ -6,7 +6,7 @@ object.
 """
 
 import difflib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -51,6 +51,26 @@ class Code(StrEnum):
     EMPTY_VALIDITY = "empty_validity"
     FILTER_NEVER_MATCHES = "filter_never_matches"
     UNREACHABLE = "unreachable"
+    TEXT_TOO_LONG = "text_too_long"
+    BAD_PLACEHOLDER = "bad_placeholder"
+    UNSTATED_FACT = "unstated_fact"
+    NOT_PERSONAL = "not_personal"
+    MISSING_FALLBACK = "missing_fallback"
+    BAD_PATTERN = "bad_pattern"
+    DUPLICATE_NAME = "duplicate_name"
+    UNKNOWN_TAG = "unknown_tag"
+    UNKNOWN_GROUP = "unknown_group"
+    DUPLICATE_GROUP = "duplicate_group"
+    UNKNOWN_CHALLENGE = "unknown_challenge"
+    DUPLICATE_CHALLENGE = "duplicate_challenge"
+    COUNTS_CHALLENGES = "counts_challenges"
+    SUSPICION_SELLS = "suspicion_sells"
+    BAD_CAP = "bad_cap"
+    CONTACT_NOT_MARKETING = "contact_not_marketing"
+    DUPLICATE_CONTACT_POLICY = "duplicate_contact_policy"
+    BAD_REWARD = "bad_reward"
+    BUDGET_NOT_MARKETING = "budget_not_marketing"
+    BUDGET_WITHOUT_COST = "budget_without_cost"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -70,7 +90,7 @@ class Problem:
 
 
 class Fault(Exception):
-    """A node that cannot be read. Raised by readers, noted as a problem by `Fields.take`."""
+    """A node that cannot be read. Raised by readers, noted as a problem by `campaign_shapes.take`."""
 
     def __init__(self, code: Code, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -155,56 +175,6 @@ def suggestion(name: str, known: Collection[str]) -> str:
     if near:
         return f"did you mean {near[0]!r}?"
     return f"known are {', '.join(sorted(known))}" if known else ""
-
-
-class Fields:
-    """The fields of one mapping. Unknown, doubled and missing ones are noted when it is made."""
-
-    def __init__(self, source: Source, node: yaml.Node, what: str, known: Mapping[str, bool]) -> None:
-        """Read the keys.
-
-        Args:
-            source: The file.
-            node: What should be the mapping.
-            what: What it is, e.g. `an action`.
-            known: Each field's name, and whether it must stand there.
-        """
-        self.node = node
-        self._source = source
-        self._nodes: dict[str, yaml.Node] = {}
-        if not isinstance(node, yaml.MappingNode):
-            source.note(Code.WRONG_TYPE, node, f"{what} must be a mapping of fields, `name: value`")
-            return
-        for key, value in node.value:
-            self._add(what, key, value, known)
-        for name, required in known.items():
-            if required and name not in self._nodes:
-                source.note(Code.MISSING_FIELD, node, f"{what} needs the field {name!r}")
-
-    def _add(self, what: str, key: yaml.Node, value: yaml.Node, known: Collection[str]) -> None:
-        name = key.value if isinstance(key, yaml.ScalarNode) else None
-        if name is None or name not in known:
-            shown = repr(name) if name is not None else "that is no plain name"
-            self._source.note(Code.UNKNOWN_FIELD, key, f"{what} has no field {shown}", suggestion(name or "", known))
-        elif name in self._nodes:
-            self._source.note(Code.DUPLICATE_KEY, key, f"the field {name!r} stands twice", "keep one of them")
-        else:
-            self._nodes[name] = value
-
-    def node_of(self, name: str) -> yaml.Node | None:
-        """Return the node of a field, or None where it is absent."""
-        return self._nodes.get(name)
-
-    def take(self, name: str, read: Reader[T]) -> Located[T] | None:
-        """Return the field's value; None when it is absent or faulty."""
-        node = self._nodes.get(name)
-        if node is None:
-            return None
-        try:
-            return Located(read(node, name), node)
-        except Fault as fault:
-            self._source.note(fault.code, node, fault.message, fault.hint)
-            return None
 
 
 def has_key(node: yaml.Node, name: str) -> bool:

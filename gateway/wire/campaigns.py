@@ -1,4 +1,4 @@
-"""Campaigns: YAML files are checked and become the engine's actions, and the JSON a release holds.
+"""Campaigns: YAML files are checked and become what the engine uses, and the JSON a release holds.
 
 `check` finds all that is wrong and raises nothing; what decides something calls `load_campaigns`, which raises on any
 problem. A campaign with a problem never becomes an action.
@@ -7,13 +7,15 @@ problem. A campaign with a problem never becomes an action.
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from gateway.core.campaign import Action
+from gateway.core.campaign import Campaigns
 from gateway.core.errors import ReleaseError
 from gateway.core.fences.geometry import Fence
 from gateway.core.release import ModelSpec
-from gateway.wire.campaign_check import Surroundings, check_campaigns
-from gateway.wire.campaign_draft import DraftCampaign, build_actions, read_draft
-from gateway.wire.campaign_model import compile_campaign, read_campaign
+from gateway.wire.campaign_build import build_campaign
+from gateway.wire.campaign_check import check_campaigns
+from gateway.wire.campaign_compiled import compile_campaign, read_campaign, together
+from gateway.wire.campaign_grammar import CAMPAIGN
+from gateway.wire.campaign_shapes import Part
 from gateway.wire.campaign_source import Code, Problem, open_source
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "check",
     "compile_campaign",
     "load_campaigns",
+    "load_each",
     "read_campaign",
 ]
 
@@ -58,30 +61,37 @@ def check(
 
 def load_campaigns(
     paths: Iterable[Path], *, fences: Iterable[Fence] | None = None, models: Iterable[ModelSpec] | None = None
-) -> tuple[Action, ...]:
-    """Return the actions of the campaign files, in their order. The arguments are those of `check`.
+) -> Campaigns:
+    """Return all that the campaign files say, in their order. The arguments are those of `check`.
 
     Raises:
         CampaignsRefused: There is any problem.
     """
-    drafts, problems = _read(paths, fences, models)
+    return together(load_each(paths, fences=fences, models=models).values())
+
+
+def load_each(
+    paths: Iterable[Path], *, fences: Iterable[Fence] | None = None, models: Iterable[ModelSpec] | None = None
+) -> dict[str, Campaigns]:
+    """Return what each campaign file says, by the name of its campaign. As `load_campaigns`."""
+    parts, problems = _read(paths, fences, models)
     if problems:
         raise CampaignsRefused(problems)
-    return tuple(action for draft in drafts for action in build_actions(draft))
+    return {part.need("campaign", str): build_campaign(part) for part in parts}
 
 
 def _read(
     paths: Iterable[Path], fences: Iterable[Fence] | None, models: Iterable[ModelSpec] | None
-) -> tuple[list[DraftCampaign], list[Problem]]:
+) -> tuple[list[Part], list[Problem]]:
     opened = [open_source(path) for path in _files(paths)]
-    drafts = [read_draft(source, root) for source, root in opened if root is not None]
-    surroundings = Surroundings(
-        fences=None if fences is None else {fence.id: fence for fence in fences},
-        models=None if models is None else {model.name: model for model in models},
+    parts = [CAMPAIGN.read(source, root, "campaign") for source, root in opened if root is not None]
+    check_campaigns(
+        parts,
+        None if fences is None else {fence.id: fence for fence in fences},
+        None if models is None else {model.name: model for model in models},
     )
-    check_campaigns(drafts, surroundings)
     # A node that an alias repeats is judged at each place, and its problem told once.
-    return drafts, sorted({problem for source, _ in opened for problem in source.problems})
+    return parts, sorted({problem for source, _ in opened for problem in source.problems})
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:

@@ -8,6 +8,8 @@
 {"now_ms":..,"activate":"r2"}                                                  engine.activate(release, now)
 {"scores":{"<decision>":{"<action>":0.31}}}                                    after a call that made decisions
 ```
+Where somebody was erased from a journal, its first line says so: `"erased":true`.
+
 An action that one decision scored for several placements stands as `<action>/<placement>`; where a model gave no
 propensity, the reason stands instead of the number, so that a replay hears the same.
 
@@ -240,8 +242,15 @@ def encode_line(line: Line) -> bytes:
 
 def _fields_of(line: Line) -> dict[str, object]:
     match line:
-        case HeaderLine(level, gateway, epoch, release):
-            return {"journal": FORMAT, "level": level.value, "gateway": gateway, "epoch": epoch, "release": release}
+        case HeaderLine(level, gateway, epoch, release, erased):
+            told: dict[str, object] = {
+                "journal": FORMAT,
+                "level": level.value,
+                "gateway": gateway,
+                "epoch": epoch,
+                "release": release,
+            }
+            return {**told, "erased": True} if erased else told
         case StateLine(now, state):
             return {"now_ms": now, "state": encode_state(state)}
         case EventLine(now, event):
@@ -312,7 +321,7 @@ def _decode_header(fields: Mapping[str, object]) -> HeaderLine:
         raise _fault("gateway, epoch and release are texts")
     if level not in list(Level):
         raise _fault("no such level")
-    return HeaderLine(Level(str(level)), gateway, epoch, release)
+    return HeaderLine(Level(str(level)), gateway, epoch, release, erased=fields.get("erased") is True)
 
 
 def _decode_state_line(now: Instant, value: object) -> StateLine:

@@ -19,12 +19,17 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HeaderLine:
-    """Whose journal it is, and the release in force at its start."""
+    """Whose journal it is, and the release in force at its start.
+
+    Attributes:
+        erased: A person was erased from it: decisions after that may be numbered otherwise than in what was published.
+    """
 
     level: Level
     gateway: str
     epoch: str
     release: str
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)

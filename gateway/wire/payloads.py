@@ -5,19 +5,29 @@ error; read from the wire it is ignored and counted, so that a newer sender is u
 Texts of validation errors name fields, never values.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
 
 from gateway.core.campaign import Kind, Placement
 from gateway.core.events import SESSION, Outcome, Purpose, Role
+from gateway.wire.fact_values import FACT_PATTERN, FactName, FactValue
 from gateway.wire.topics import ID_PATTERN
 
 __all__ = [
     "Consent",
     "ConsentState",
     "DeadLetter",
+    "Facts",
     "GatewayStatus",
     "Health",
     "Identity",
@@ -35,6 +45,7 @@ __all__ = [
     "ReleaseRef",
     "Reward",
     "Role",
+    "Slate",
     "Telemetry",
     "UnitStatus",
     "Withdrawal",
@@ -60,7 +71,12 @@ Language = Annotated[
     StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$"),
     Field(description="A language tag (BCP 47)."),
 ]
+_THERE: dict[str, JsonValue] = {"not": {"type": "null"}}
+"""The schema of what is given, for a null counts as absent."""
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
+Propensity = Annotated[float, Field(ge=0, le=1)]
+MOST_FACTS = 64
+MOST_PREPARED = 256
 ShortText = Annotated[str, StringConstraints(max_length=256)]
 
 
@@ -198,17 +214,92 @@ class Consent(Payload):
         return self
 
 
+class Facts(Payload):
+    """What is known from elsewhere: of a person, of a fence, or, where neither is named, of the unit itself.
+
+    `ts_ms` says since when; of each fact the newest wins, and null forgets it. `prepared` is the centre's list of how
+    likely a person is to accept each of these actions; it takes the place of the last one. A person is named by a
+    pseudonymous `subject`, or by the raw number of a card, key or ticket (`credential`), which the gateway turns into
+    a keyed hash at once and keeps nowhere.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                {"not": {"required": [one, other], "properties": {one: _THERE, other: _THERE}}}
+                for one, other in (("subject", "credential"), ("subject", "fence"), ("credential", "fence"))
+            ],
+            "anyOf": [
+                {"required": ["facts"], "properties": {"facts": {"minProperties": 1}}},
+                {"required": ["prepared"], "properties": {"prepared": _THERE}},
+            ],
+            "if": {"required": ["prepared"], "properties": {"prepared": _THERE}},
+            "then": {
+                "anyOf": [
+                    {"required": [who], "properties": {who: {"type": "string"}}} for who in ("subject", "credential")
+                ]
+            },
+        }
+    )
+
+    id: Id
+    ts_ms: Ms
+    subject: Annotated[Id, Field(json_schema_extra={"not": {"const": SESSION}})] | None = None
+    credential: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = Field(None, repr=False)
+    fence: Id | None = None
+    facts: Annotated[Mapping[FactName, FactValue], Field(max_length=MOST_FACTS)] = Field(
+        default_factory=dict,
+        description="Values by name; null: it is known no longer. A whole number is at most 2^53.",
+        json_schema_extra={"propertyNames": {"pattern": FACT_PATTERN}},
+    )
+    valid_until_ms: Ms | None = Field(None, description="The end of all that this message says.")
+    prepared: Annotated[Mapping[Id, Propensity], Field(max_length=MOST_PREPARED)] | None = Field(
+        None,
+        description="By action, 0 to 1; empty: there is no list any more.",
+        json_schema_extra={"propertyNames": {"pattern": ID_PATTERN}},
+    )
+
+    @model_validator(mode="after")
+    def _about_one(self) -> Self:
+        if self.subject == SESSION:
+            raise ValueError("a subject cannot be called as the session is")
+        if sum(who is not None for who in (self.subject, self.credential, self.fence)) > 1:
+            raise ValueError("facts are about a subject, a credential or a fence, and about one of them")
+        if self.prepared is not None and self.subject is None and self.credential is None:
+            raise ValueError("a list is prepared for a subject or a credential")
+        if not self.facts and self.prepared is None:
+            raise ValueError("either facts or a prepared list is needed")
+        return self
+
+
 class Reward(Payload):
-    """What is given on acceptance."""
+    """What is given on acceptance.
+
+    `amount` is what it comes to, in `currency`, e.g. `2.50`; both are null where nothing is counted. It stands in
+    `text` already, where the person is to read it.
+    """
 
     id: Id
     text: str
+    amount: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,12}\.[0-9]{2}$")] | None = None
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = Field(None, description="ISO 4217.")
+
+
+class Slate(Payload):
+    """An offer's place among those that are shown together: they share `id`, and are read from `position` 0 on."""
+
+    id: DerivedId
+    position: Annotated[int, Field(ge=0)]
 
 
 class Offer(Payload):
-    """Something to show or say, at `placement`, until `expires_ms`."""
+    """Something to show or say, at `placement`, until `expires_ms`.
 
-    nested = ("reward",)
+    `slate`: it is one of several that are shown together; null: it stands alone. `as_of_ms`: how old the oldest stock,
+    price or other fact is that its texts show; null: they show none.
+    """
+
+    nested = ("reward", "slate")
 
     id: DerivedId
     decision_id: DerivedId
@@ -224,6 +315,8 @@ class Offer(Payload):
     reward: Reward | None
     made_ms: OwnMs
     expires_ms: OwnMs
+    slate: Slate | None = None
+    as_of_ms: OwnMs | None = None
 
 
 class Withdrawal(Payload):

@@ -5,8 +5,9 @@
 Nothing else ever escapes either, whatever the bytes. The text of an error names fields and paths of ours, never a
 value that was sent; so it may be logged.
 
-A retained message is an old one. Only a status and a withdrawal of consent are still true when old; everything else
-that the broker had kept is refused.
+A retained message is an old one. A status, a withdrawal of consent and the facts of a place are still true when old,
+the last because they say themselves since when; everything else that the broker had kept is refused. So are facts of a
+person: a broker that keeps them is a place which no erasure reaches.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,6 +20,8 @@ from gateway.core.errors import InvalidInput, InvariantViolation
 from gateway.core.events import (
     ConsentChanged,
     Event,
+    FactsChanged,
+    ListPrepared,
     OutcomeReported,
     SubjectIdentified,
     SubjectLeft,
@@ -31,6 +34,7 @@ from gateway.wire.devices import Devices, Ignored, IgnoredReason, Said
 from gateway.wire.payloads import (
     Consent,
     ConsentState,
+    Facts,
     GatewayStatus,
     Identity,
     Liveness,
@@ -66,7 +70,7 @@ _TELEMETRY = Channel.TELEMETRY
 MAX_BYTES = 256 * 1024
 """A larger payload is refused unread."""
 
-Inbound: TypeAlias = Telemetry | Identity | OutcomeReport | Consent | UnitStatus
+Inbound: TypeAlias = Telemetry | Identity | OutcomeReport | Consent | Facts | UnitStatus
 
 
 class Received(NamedTuple):
@@ -236,6 +240,19 @@ def _read_consent(unit: str, payload: bytes, _received: Instant, _key: bytes) ->
     return Received(Channel.CONSENTS, unit, consent.id, (event,), consent, unknown)
 
 
+def _read_facts(unit: str, payload: bytes, _received: Instant, credential_key: bytes) -> Received:
+    told, unknown = _validated(Facts, payload)
+    if told.credential is not None:
+        told = told.model_copy(update={"credential": None, "subject": keyed_hash(told.credential, credential_key)})
+    events: list[Event] = []
+    if told.facts:
+        about = told.subject or ""
+        events.append(FactsChanged(unit, told.ts_ms, about, told.facts, told.id, told.fence or "", told.valid_until_ms))
+    if told.prepared is not None and told.subject is not None:
+        events.append(ListPrepared(unit, told.ts_ms, told.id, told.subject, told.prepared, told.valid_until_ms))
+    return Received(Channel.FACTS, unit, told.id, tuple(events), told, unknown)
+
+
 def _read_status(unit: str, payload: bytes, received: Instant, _key: bytes) -> Received:
     """A will was written before it came true, so the unit is lost when it is received."""
     status, unknown = _validated(UnitStatus, payload)
@@ -248,14 +265,18 @@ _READERS: Mapping[Channel, Callable[[str, bytes, Instant, bytes], Received]] = M
         Channel.IDENTITY: _read_identity,
         Channel.OUTCOMES: _read_outcome,
         Channel.CONSENTS: _read_consent,
+        Channel.FACTS: _read_facts,
         Channel.STATUS: _read_status,
     }
 )
 
 
 def _true_when_old(payload: Inbound) -> bool:
-    withdrawn = isinstance(payload, Consent) and payload.state is ConsentState.WITHDRAWN
-    return withdrawn or isinstance(payload, UnitStatus)
+    if isinstance(payload, Consent):
+        return payload.state is ConsentState.WITHDRAWN
+    if isinstance(payload, Facts):
+        return payload.subject is None
+    return isinstance(payload, UnitStatus)
 
 
 _PayloadT = TypeVar("_PayloadT", bound=Payload)

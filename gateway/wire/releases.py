@@ -9,17 +9,18 @@ import shutil
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway import __version__
-from gateway.core.campaign import Action
+from gateway.core.campaign import UNLIMITED, Action, Campaigns, Cap, Challenge, ContactPolicy, Group, Trigger, describe
+from gateway.core.consent import purposes_of
 from gateway.core.errors import ReleaseError
 from gateway.core.events import UnitKind
 from gateway.core.fences.geometry import Fence
 from gateway.core.release import Release, compile_release
 from gateway.core.units import Instant
-from gateway.wire.campaign_model import compile_campaign, read_campaign
+from gateway.wire.campaign_compiled import compile_campaign, read_campaign, together
 from gateway.wire.fences import FencesRefused, check_unique, read_fences
 from gateway.wire.model_manifest import MODEL_FILES, ModelManifest, ModelRefused, read_model, sha256_of
 from gateway.wire.release_folder import (
@@ -67,12 +68,22 @@ def read_release(folder: Path, gateway_version: str = __version__) -> LoadedRele
     """
     manifest = verify(folder, gateway_version)
     fences = _read_fences(folder, manifest)
-    actions = [action for file in _files(manifest, FileRole.CAMPAIGN) for action in _read_campaign(folder, file)]
+    campaigns = [_read_campaign(folder, file) for file in _files(manifest, FileRole.CAMPAIGN)]
     folders = {name: folder / "models" / name for name in sorted({f.name for f in _files(manifest, FileRole.MODEL)})}
     models = {name: _read_model(name, path) for name, path in folders.items()}
     specs = [model.spec() for model in models.values()]
     try:
-        release = compile_release(manifest.id, manifest.counter, fences, actions, specs)
+        said = together(campaigns)
+        release = compile_release(
+            manifest.id,
+            manifest.counter,
+            fences,
+            said.actions,
+            specs,
+            groups=said.groups,
+            challenges=said.challenges,
+            contact=said.contact,
+        )
     except ReleaseError as error:
         raise ReleaseRefused(ReleaseFault.DOES_NOT_COMPILE, str(error)) from error
     return LoadedRelease(manifest, release, models, folders)
@@ -92,15 +103,15 @@ def _read_fences(folder: Path, manifest: ReleaseManifest) -> list[Fence]:
     return fences
 
 
-def _read_campaign(folder: Path, file: ReleaseFile) -> tuple[Action, ...]:
+def _read_campaign(folder: Path, file: ReleaseFile) -> Campaigns:
     try:
         document = json.loads((folder / file.path).read_bytes())
-        actions = read_campaign(document) if isinstance(document, dict) else ()
+        campaign = read_campaign(document) if isinstance(document, dict) else Campaigns()
     except (ReleaseError, ValueError, RecursionError) as error:
         raise ReleaseRefused(ReleaseFault.BAD_CAMPAIGN, f"{file.path}: {error}") from error
-    if not actions or actions[0].campaign != file.name:
+    if not campaign.actions or campaign.actions[0].campaign != file.name:
         raise ReleaseRefused(ReleaseFault.BAD_CAMPAIGN, f"{file.path} is not the campaign {file.name!r}")
-    return actions
+    return campaign
 
 
 def _read_model(name: str, folder: Path) -> ModelManifest:
@@ -149,6 +160,9 @@ def inspect(folder: Path) -> dict[str, object]:
         "length": sum(file.length for file in manifest.files),
         "fences": dict(sorted(Counter(fence.kind for fence in release.fences.values()).items())),
         "campaigns": dict(campaigns),
+        "groups": [_describe_group(group) for group in release.groups.values()],
+        "challenges": [_describe_challenge(challenge) for challenge in release.challenges.values()],
+        "contact": None if release.contact == UNLIMITED else _describe_contact(release.contact),
         "models": [
             {"name": model.name, "version": model.version, "features": len(model.features)}
             | {"categories": list(model.categories)}
@@ -162,9 +176,47 @@ def _describe(action: Action) -> dict[str, object]:
         "id": action.id,
         "kind": action.kind.value,
         "audience": action.audience.value,
-        "propensity": action.prior if action.model is None else f"{action.model}/{action.category}",
+        "group": action.group,
+        "propensity": _describe_propensity(action),
         "placements": sorted({treatment.placement.value for treatment in action.treatments}),
+        "purposes": [purpose.value for purpose in purposes_of(action)],
     }
+
+
+def _describe_propensity(action: Action) -> float | str | None:
+    if action.model is not None:
+        return f"{action.model}/{action.category}"
+    if action.prepared:
+        return "prepared" if action.prior is None else f"prepared, else {action.prior}"
+    return action.prior
+
+
+def _describe_group(group: Group) -> dict[str, object]:
+    return {"id": group.id, "campaign": group.campaign, "slate": group.slate, **_describe_contact(group.contact)}
+
+
+def _describe_challenge(challenge: Challenge) -> dict[str, object]:
+    return {
+        "id": challenge.id,
+        "campaign": challenge.campaign,
+        "counts": describe(Trigger((challenge.counted,))),
+        "times": challenge.times,
+        "each": challenge.each.value,
+    }
+
+
+def _describe_contact(policy: ContactPolicy) -> dict[str, object]:
+    suppression = policy.suppression
+    return {
+        "caps": [_describe_cap(cap) for cap in policy.caps],
+        "cool_down_s": policy.cool_down_s,
+        "suppression": None if suppression is None else asdict(suppression),
+    }
+
+
+def _describe_cap(cap: Cap) -> str:
+    window = f"within {cap.within_s} s" if cap.each is None else f"each {cap.each}"
+    return f"{cap.count} {window} per {cap.per}"
 
 
 def build(  # noqa: PLR0913 - each argument is a field of release.json
@@ -215,7 +267,7 @@ def build(  # noqa: PLR0913 - each argument is a field of release.json
 def _write_contents(
     draft: Path, campaigns: Iterable[Path], fences: Iterable[Path], models: Iterable[Path]
 ) -> list[ReleaseFile]:
-    from gateway.wire.campaigns import load_campaigns  # noqa: PLC0415 -- reads YAML, which a device never does
+    from gateway.wire.campaigns import load_each  # noqa: PLC0415 -- reads YAML, which a device never does
 
     files: list[ReleaseFile] = []
     for source in fences:
@@ -225,12 +277,10 @@ def _write_contents(
         manifests.append(read_model(source))
         files += _copy(draft, FileRole.MODEL, manifests[-1].name, [source / name for name in MODEL_FILES])
     known = [fence for file in files if file.role is FileRole.FENCES for fence in read_fences(draft / file.path)]
-    by_campaign: dict[str, list[Action]] = defaultdict(list)
-    for action in load_campaigns(campaigns, fences=known, models=[manifest.spec() for manifest in manifests]):
-        by_campaign[action.campaign].append(action)
-    for name, actions in by_campaign.items():
+    specs = [manifest.spec() for manifest in manifests]
+    for name, campaign in load_each(campaigns, fences=known, models=specs).items():
         path = paths_of(FileRole.CAMPAIGN, name)[0]
-        _write_json(draft / path, compile_campaign(name, actions))
+        _write_json(draft / path, compile_campaign(name, campaign))
         files.append(_file(draft, FileRole.CAMPAIGN, name, path))
     return files
 

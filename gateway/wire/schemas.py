@@ -1,6 +1,8 @@
-"""The payloads as JSON Schema (draft 2020-12), for those who write firmware in another language.
+"""What is written by others as JSON Schema (draft 2020-12).
 
-A schema says what is accepted. Unknown fields and signals are: they are ignored, with a count.
+Payloads, for those who write firmware in another language: a schema says what is accepted, and unknown fields and
+signals are: they are ignored, with a count. Campaign files, for the editors of those who write campaigns: there an
+unknown field is a mistake.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,6 +19,7 @@ _MODELS: Mapping[str, type[payloads.Payload]] = MappingProxyType(
         "identity": payloads.Identity,
         "outcomes": payloads.OutcomeReport,
         "consents": payloads.Consent,
+        "facts": payloads.Facts,
         "offers": payloads.Offer,
         "withdrawal": payloads.Withdrawal,
         "unit_status": payloads.UnitStatus,
@@ -26,17 +29,25 @@ _MODELS: Mapping[str, type[payloads.Payload]] = MappingProxyType(
 )
 
 
+FILES: Final = ("campaign",)
+"""The files of which there is a schema."""
+
+
 def names() -> tuple[str, ...]:
-    """Return what `schema` can be asked for: the channels, and what else is said on `offers` and `status`."""
+    """Return the payloads: the channels, and what else is said on `offers` and `status`."""
     return tuple(_MODELS)
 
 
 def schema(name: str) -> dict[str, object]:
-    """Return the JSON Schema of a payload.
+    """Return the JSON Schema of a payload or a file.
 
     Raises:
-        KeyError: There is no such payload; `names` lists them.
+        KeyError: There is no such one; `names` and `FILES` list them.
     """
+    if name == "campaign":
+        from gateway.wire.campaign_schema import campaign_schema  # noqa: PLC0415 -- loads YAML, which payloads need not
+
+        return {"$schema": DIALECT, "$id": "urn:wayside:v2:campaign", **campaign_schema()}
     described: dict[str, object] = _MODELS[name].model_json_schema()
     for part in _objects(described):
         if part.get("additionalProperties") is False:

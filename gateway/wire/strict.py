@@ -1,6 +1,7 @@
 """JSON by the letter, and what a payload that is wrong is told: names of fields, never a value that was sent."""
 
 import math
+from collections.abc import Iterator
 from typing import TypeGuard
 
 from pydantic import ValidationError
@@ -8,6 +9,9 @@ from pydantic_core import from_json
 
 from gateway.core.errors import InvalidInput
 from gateway.wire.reasons import Reason
+
+_KEYED_BY_SENDER = frozenset({"facts", "prepared"})
+"""Fields whose own keys are as free as a value, and are repeated as little."""
 
 
 def parse_strictly(payload: bytes) -> object:
@@ -36,9 +40,17 @@ def refusal(payload: bytes, error: ValidationError) -> InvalidInput:
         return not_json(payload)
     if kind == "value_error":
         return InvalidInput(Reason.BAD_PAYLOAD, first["msg"])
-    place = ".".join(str(step) for step in first["loc"]) or "payload"
+    place = ".".join(_named(first["loc"])) or "payload"
     wrong_shape = kind == "missing" or kind.endswith("_type")
     return InvalidInput(Reason.BAD_PAYLOAD if wrong_shape else Reason.BAD_VALUE, f"{place}: {kind}")
+
+
+def _named(place: tuple[int | str, ...]) -> Iterator[str]:
+    """Yield the names of ours on the way to what is wrong: not the keys that a sender chose."""
+    for step in place:
+        yield str(step)
+        if step in _KEYED_BY_SENDER:
+            return
 
 
 def not_json(payload: bytes) -> InvalidInput:

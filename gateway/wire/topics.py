@@ -27,6 +27,7 @@ class Channel(StrEnum):
     IDENTITY = "identity"
     OUTCOMES = "outcomes"
     CONSENTS = "consents"
+    FACTS = "facts"
     STATUS = "status"
     OFFERS = "offers"
     DEADLETTER = "deadletter"

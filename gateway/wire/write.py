@@ -2,9 +2,9 @@
 
 from pydantic import ValidationError
 
-from gateway.core import effects
+from gateway.core import campaign, effects
 from gateway.core.errors import InvariantViolation
-from gateway.wire.payloads import Offer, Reward, Withdrawal
+from gateway.wire.payloads import Offer, Reward, Slate, Withdrawal
 
 
 def encode_offer(offer: effects.Offer) -> bytes:
@@ -26,13 +26,21 @@ def encode_offer(offer: effects.Offer) -> bytes:
             title=offer.title,
             body=offer.body,
             call_to_action=offer.call_to_action,
-            reward=None if offer.reward is None else Reward(id=offer.reward.id, text=offer.reward.text),
+            reward=None if offer.reward is None else _reward(offer.reward),
             made_ms=offer.made,
             expires_ms=offer.expires,
+            slate=Slate(id=offer.slate, position=offer.position) if offer.slate else None,
+            as_of_ms=offer.as_of,
         )
     except ValidationError as error:
         raise InvariantViolation(f"an offer the wire does not allow: {error}") from error
     return payload.encode()
+
+
+def _reward(reward: campaign.Reward) -> Reward:
+    cents = reward.cost_cents
+    amount = f"{cents // 100}.{cents % 100:02d}" if cents else None
+    return Reward(id=reward.id, text=reward.text, amount=amount, currency=reward.currency or None)
 
 
 def encode_withdrawal(withdrawn: effects.OfferWithdrawn) -> bytes:

@@ -16,11 +16,18 @@ from pathlib import Path
 import engine_bench
 import fence_bench
 import ledger_bench
+import matching_bench
+import people_bench
+import policy_bench
 import process_bench
 import soak_bench
+import tap_bench
 
 SUITES: Mapping[str, Callable[[], dict[str, object]]] = {
     "engine": engine_bench.measure,
+    "matching": matching_bench.measure,
+    "screening": policy_bench.measure,
+    "people": people_bench.measure,
     "fences": fence_bench.measure,
     "ledger": ledger_bench.measure,
     "start": process_bench.start,
@@ -28,6 +35,7 @@ SUITES: Mapping[str, Callable[[], dict[str, object]]] = {
     "cpu": process_bench.cpu,
     "drain": process_bench.drain,
     "latency": process_bench.latency,
+    "taps": tap_bench.measure,
 }
 SOAK = "soak"
 

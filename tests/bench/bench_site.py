@@ -98,10 +98,10 @@ class Site:
         finally:
             connection.close()
 
-    def received(self) -> int:
-        """Return how many telemetry messages the gateway has counted."""
+    def received(self, channel: str = "telemetry") -> int:
+        """Return how many messages of a channel the gateway has counted."""
         for line in self.get("/metrics")[1].splitlines():
-            if line.startswith('wayside_messages_total{channel="telemetry"}'):
+            if line.startswith(f'wayside_messages_total{{channel="{channel}"}}'):
                 return int(float(line.rsplit(" ", 1)[1]))
         return 0
 
@@ -112,8 +112,12 @@ class Site:
 
 
 @contextmanager
-def opened_site() -> Iterator[Site]:
-    """Make a site; its broker runs."""
+def opened_site(furnish: Callable[["Site"], None] | None = None) -> Iterator[Site]:
+    """Make a site; its broker runs.
+
+    Args:
+        furnish: Builds its release and writes its configuration; cars and what is offered to them unless given.
+    """
     with tempfile.TemporaryDirectory(prefix="wayside-bench-") as name:
         folder = Path(name)
         (folder / "broker").mkdir()
@@ -124,7 +128,7 @@ def opened_site() -> Iterator[Site]:
         broker.start()
         try:
             site = Site(folder, broker, free_port())
-            _furnish(site)
+            (furnish or _furnish)(site)
             yield site
         finally:
             broker.stop()

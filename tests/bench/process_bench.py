@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -57,7 +58,10 @@ def cpu() -> dict[str, object]:
 def drain() -> dict[str, object]:
     """Return how fast the gateway works off what piled up at the broker."""
     with opened_site() as site, running_gateway(site) as gateway:
-        rates = {qos: [_drained_per_s(site, gateway, qos) for _ in range(RUNS)] for qos in (0, 1)}
+        floods = {qos: partial(site.load, FLOOD_RATE, FLOOD / FLOOD_RATE, qos=qos) for qos in (0, 1)}
+        rates = {
+            qos: [drained_per_s(site, gateway, flood, FLOOD) for _ in range(RUNS)] for qos, flood in floods.items()
+        }
     return {f"qos{qos}": figure(each, "messages/s", 0) for qos, each in rates.items()}
 
 
@@ -107,26 +111,35 @@ def _cpu_us_per_message(site: Site, gateway: psutil.Process, rate: int, count: i
     return (after.user + after.system - cpu.user - cpu.system) / (site.received() - before) * 1e6
 
 
-def _drained_per_s(site: Site, gateway: psutil.Process, qos: int) -> float:
+def drained_per_s(
+    site: Site, gateway: psutil.Process, load: Callable[[], object], count: int, channel: str = "telemetry"
+) -> float:
     """Return how fast the gateway works off what piled up at the broker while it was stopped.
 
     Told by its own count between a tenth and nine tenths of it, so that neither waking up nor asking counts.
+
+    Args:
+        site: Where it runs.
+        gateway: Its process.
+        load: Sends `count` messages on `channel`.
+        count: How many those are.
+        channel: What the gateway calls them.
     """
-    before = site.received()
+    before = site.received(channel)
     gateway.send_signal(signal.SIGSTOP)
     try:
-        site.load(FLOOD_RATE, FLOOD / FLOOD_RATE, qos=qos)
+        load()
     finally:
         gateway.send_signal(signal.SIGCONT)
     seen: list[tuple[float, int]] = []
 
     def drained() -> bool:
-        received = site.received() - before
+        received = site.received(channel) - before
         seen.append((time.perf_counter(), received))
-        return received >= FLOOD
+        return received >= count
 
     until(drained, every_s=0.02)
-    (began_s, least), *_, (ended_s, most) = [each for each in seen if FLOOD / 10 < each[1] < FLOOD * 9 / 10]
+    (began_s, least), *_, (ended_s, most) = [each for each in seen if count / 10 < each[1] < count * 9 / 10]
     return (most - least) / (ended_s - began_s)
 
 

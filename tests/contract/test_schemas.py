@@ -17,6 +17,7 @@ TS = 1_760_000_000_000
 
 PRESENT: dict[str, object] = {"id": "i", "ts_ms": TS, "state": "present", "role": "driver", "method": "card"}
 GIVEN: dict[str, object] = {"id": "c", "ts_ms": TS, "holder": "p", "purpose": "profiling", "state": "given"}
+FACTS: dict[str, object] = {"id": "f", "ts_ms": TS}
 OUTCOME: dict[str, object] = {"id": "r", "ts_ms": TS, "offer_id": "o.1", "outcome": "seen"}
 
 
@@ -69,6 +70,19 @@ def test_every_schema_has_a_recorded_payload() -> None:
         ("consents", GIVEN),
         ("consents", GIVEN | {"notice": None}),
         ("consents", GIVEN | {"notice": {"id": "n", "version": "1"}}),
+        ("facts", FACTS),
+        ("facts", FACTS | {"facts": {}}),
+        ("facts", FACTS | {"facts": {"Stock": 1}}),
+        ("facts", FACTS | {"facts": {"stock": []}}),
+        ("facts", FACTS | {"facts": {"name": "x" * 257}}),
+        ("facts", FACTS | {"facts": {f"f{number}": number for number in range(65)}}),
+        ("facts", FACTS | {"prepared": {"pastry": 0.5}}),
+        ("facts", FACTS | {"subject": "p", "prepared": {"pastry": 1.5}}),
+        ("facts", FACTS | {"subject": "p", "prepared": {"a pastry": 0.5}}),
+        ("facts", FACTS | {"facts": {"a": 1}, "subject": "session"}),
+        ("facts", FACTS | {"facts": {"a": 1}, "subject": "p", "fence": "cafe"}),
+        ("facts", FACTS | {"facts": {"a": 1}, "subject": "p", "credential": "1"}),
+        ("facts", FACTS | {"facts": {"a": 1}, "credential": "1", "fence": "cafe"}),
         ("unit_status", {"state": "asleep"}),
         ("unit_status", {}),
     ],
@@ -78,6 +92,20 @@ def test_what_is_refused_is_not_valid(name: str, payload: dict[str, object]) -> 
     with pytest.raises(InvalidInput):
         read(f"wayside/v1/car-7/{channel}", json.dumps(payload).encode(), TS, credential_key=b"k" * 32)
     assert not validator_of(name).is_valid(payload)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"facts": {"stock": 0, "price": 2.5, "open": False, "name": "", "gone": None}},
+        {"facts": {"a": 2**53, "b": 1e300}, "fence": "cafe", "subject": None, "prepared": None},
+        {"subject": "p", "facts": {}, "prepared": {}},
+        {"credential": "6012", "prepared": {"pastry": 1, "tyres": 0.25}, "valid_until_ms": TS},
+    ],
+)
+def test_facts_that_are_taken_are_valid(payload: dict[str, object]) -> None:
+    read("wayside/v1/car-7/facts", json.dumps(FACTS | payload).encode(), TS, credential_key=b"k" * 32)
+    validator_of("facts").validate(FACTS | payload)
 
 
 @pytest.mark.parametrize("name", names())

@@ -5,18 +5,30 @@ import pytest
 
 from gateway.core.campaign import (
     ADDRESSEE,
+    FILTERS,
     RANK,
+    UNLIMITED,
+    Absence,
     Action,
     Audience,
+    Discount,
+    FactNeed,
     Kind,
+    Nearest,
+    Per,
     Placement,
+    Reward,
     Step,
     Treatment,
     Trigger,
+    Weight,
     describe,
+    steps_of,
 )
 from gateway.core.events import Role
 from gateway.testing.engines import a_trigger, an_action
+
+CHANGED = Step("FactChanged", fact="basket", condition="true")
 
 
 def test_safety_ranks_before_service_and_service_before_marketing() -> None:
@@ -58,6 +70,17 @@ def test_one_step_of_one_trigger_is_enough_to_need_the_location() -> None:
             Trigger((Step("Parked", fence_kind="fuel_station"), Step("OfferRedeemed", action="pastry")), 1200),
             "Parked in fuel_station, then OfferRedeemed of pastry within 1200 s",
         ),
+        (
+            Trigger(
+                (Step("FenceDwelled", fence_kind="cafe", times=2),), 600, absence=Absence(Step("FenceDwelled"), 60)
+            ),
+            "FenceDwelled in cafe 2 times within 600 s, then no FenceDwelled for 60 s",
+        ),
+        (
+            Trigger((Step("Parked", tag="partner"), CHANGED), 60, unless=(Step("DroveOff"),)),
+            "Parked tagged partner, then FactChanged of basket if true within 60 s, unless DroveOff",
+        ),
+        (Trigger((Step("ChallengeMet", challenge="three"),)), "ChallengeMet of three"),
     ],
 )
 def test_a_trigger_is_described_in_words(trigger: Trigger, words: str) -> None:
@@ -75,8 +98,10 @@ def test_an_action_that_says_no_more_is_worth_one_and_annoys_nobody() -> None:
     assert (action.value, action.lever, action.context_weight, action.annoyance) == (1.0, 1.0, 1.0, 0.0)
     assert (action.valid_for_s, action.redeem_within_s) == (300, 3600)
     assert (action.eligible, action.applicable, action.suitable) == ("", "", "")
-    assert (action.model, action.prior, action.cap, action.reward) == (None, None, None, None)
+    assert (action.model, action.prior, action.prepared, action.reward) == (None, None, False, None)
+    assert (action.contact, action.group, action.follows, action.budget) == (UNLIMITED, None, None, None)
     assert not action.needs_location
+    assert not action.reads_person
 
 
 def test_a_treatment_that_says_no_more_is_impersonal_and_silent_while_driving() -> None:
@@ -92,3 +117,76 @@ def test_an_expression_that_reads_where_the_unit_is_rests_on_location(field: str
     anywhere: dict[str, Any] = {field: "parked"}
     assert replace(action, **here).needs_location
     assert not replace(action, **anywhere).needs_location
+
+
+def saying(body: str) -> tuple[Treatment, ...]:
+    return (Treatment(Placement.PHONE, "en", "Title", body),)
+
+
+@pytest.mark.parametrize(
+    "rests",
+    [
+        {"nearest": Nearest("bank", "works")},
+        {"facts": (FactNeed("stock", of_place=True),)},
+        {"treatments": saying("{place.stock} left")},
+        {"treatments": saying("At {nearest.name}")},
+        {"weights": (Weight("'mall' in ahead_kinds", 2.0),)},
+        {"eligible": "place.stock > 0"},
+        {"triggers": (Trigger((Step("Parked", tag="partner"),)),)},
+        {"triggers": (Trigger((Step("Parked", condition="moment.fences.size() == 1"),)),)},
+        {"triggers": (Trigger((Step("FactChanged", condition="moment['fence'] != ''"),)),)},
+        {"treatments": saying("You left {moment.fence}")},
+        {"triggers": (Trigger((Step("Parked"),), unless=(Step("FenceExited"),)),)},
+        {"triggers": (Trigger((Step("Parked"),), absence=Absence(Step("FenceEntered"), 60)),)},
+    ],
+)
+def test_whatever_tells_where_a_person_is_rests_on_location(rests: dict[str, Any]) -> None:
+    assert replace(an_action(), **rests).needs_location
+
+
+@pytest.mark.parametrize(
+    "reads",
+    [
+        {"model": "coupon", "category": "bar", "prior": None},
+        {"prepared": True},
+        {"reward": Reward("stay", "Off", discount=Discount("risk", "worth", 0.1, 50, 500))},
+        {"triggers": (Trigger((Step("Parked"),), per=Per.SUBJECT),)},
+        {"triggers": (Trigger((Step("ChallengeMet"),)),)},
+        {"triggers": (Trigger((Step("FenceEntered", challenge="three"),)),)},
+        {"facts": (FactNeed("size", of_place=False),)},
+        {"suitable": "facts.size == 'M'"},
+        {"weights": (Weight("facts.size == 'M'", 2.0),)},
+        {"treatments": saying("In size {facts.size}")},
+    ],
+)
+def test_whatever_reads_or_remembers_of_a_person_is_known_to(reads: dict[str, Any]) -> None:
+    assert replace(an_action(), **reads).reads_person
+
+
+@pytest.mark.parametrize(
+    "reads",
+    [
+        {"reward": Reward("tea", "A tea", 120, "EUR")},
+        {"facts": (FactNeed("stock", of_place=True),)},
+        {"treatments": saying("{moment.wheel}")},
+        {"weights": (Weight("parked", 2.0),)},
+    ],
+)
+def test_what_is_known_of_no_person_reads_of_none(reads: dict[str, Any]) -> None:
+    assert not replace(an_action(), **reads).reads_person
+
+
+def test_the_steps_of_a_trigger_are_all_that_it_looks_at() -> None:
+    steps = Step("A"), Step("B"), Step("C"), Step("D")
+    assert steps_of(Trigger(steps[:2], 60, unless=(steps[2],), absence=Absence(steps[3], 60))) == steps
+
+
+def test_one_moment_alone_needs_no_memory() -> None:
+    assert Trigger((Step("A"),)).is_single
+    assert not Trigger((Step("A", times=2),), 60).is_single
+    assert not Trigger((Step("A"), Step("B")), 60).is_single
+    assert not Trigger((Step("A"),), absence=Absence(Step("B"), 60)).is_single
+
+
+def test_a_step_picks_by_everything_but_its_condition() -> None:
+    assert set(FILTERS) == {"fence_kind", "fence", "tag", "action", "fact", "challenge"}

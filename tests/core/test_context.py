@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.core import context
+from gateway.core import consent, context, season
 from gateway.core.campaign import Placement
 from gateway.core.drive import Drive, Driving
-from gateway.core.events import SESSION, Role, Scalar, UnitKind
+from gateway.core.events import SESSION, Purpose, Role, Scalar, UnitKind
+from gateway.core.facts import Basis
 from gateway.core.policy import VARIABLES
 from gateway.core.state import Memory, Scope, StateKey
-from gateway.testing.engines import CAR, a_fence, a_release
+from gateway.testing.engines import CAR, a_fence, a_release, agreement
 
 ANNA, BEN = "s.anna", "s.ben"
 SEATS = "Vehicle.Cabin.Seat.Row{}.{}.OccupancyStatus"
@@ -19,7 +20,13 @@ TYRE = "Vehicle.Chassis.Axle.Row{}.Wheel.{}.Tire.{}"
 TEMPERATURE = "Vehicle.Exterior.AirTemperature"
 GEAR = "Vehicle.Powertrain.Transmission.SelectedGear"
 UNIT = context.Unit(CAR, UnitKind.CAR, ("driver_screen",), "en", contextual_offers=False, utc_offset_s=0)
-RELEASE = a_release(fences=[a_fence("station"), replace(a_fence("mall"), kind="mall"), a_fence("other")])
+RELEASE = a_release(
+    fences=[
+        replace(a_fence("station"), tags=("partner", "night")),
+        replace(a_fence("mall"), kind="mall", tags=("partner",)),
+        a_fence("other"),
+    ]
+)
 
 
 def present(*people: tuple[str, Role, str | None]) -> Memory:
@@ -38,8 +45,15 @@ def heard(*reports: tuple[int, Mapping[str, Scalar]]) -> Memory:
     return memory
 
 
-def variables(memory: Memory, *, holder: str = SESSION, now: int = 0, unit: context.Unit = UNIT) -> dict[str, object]:
-    return context.variables(memory, RELEASE, unit, Role.DRIVER, holder, now)
+def variables(
+    memory: Memory,
+    *,
+    holder: str = SESSION,
+    now: int = 0,
+    unit: context.Unit = UNIT,
+    basis: Basis = Basis.CONTRACT,
+) -> dict[str, object]:
+    return context.variables(memory, RELEASE, unit, Role.DRIVER, holder, now, basis)
 
 
 def test_a_unit_is_registered_once_the_shell_has_described_it() -> None:
@@ -100,85 +114,6 @@ def test_a_placement_has_one_addressee(
     assert context.addressee(present(*there), CAR, placement) == whose
 
 
-def test_a_session_has_no_facts() -> None:
-    memory = Memory({StateKey(Scope.SUBJECT, ANNA, "fact", "vip"): True})
-    assert dict(context.facts_of(memory, ANNA)) == {"vip": True}
-    assert dict(context.facts_of(memory, SESSION)) == {}
-
-
-@pytest.mark.parametrize("path", [TEMPERATURE, GEAR])
-def test_the_newest_signal_wins_path_by_path(path: str) -> None:
-    memory = heard((10, {path: 3}), (9, {path: 7}))
-    assert context.signal(memory, CAR, path) == 3
-    assert context.hear(memory, CAR, {path: 5}, 10) == {path: 5}
-    assert context.signal(memory, CAR, path) == 5
-
-
-def test_of_a_late_message_only_what_is_news_counts() -> None:
-    memory = heard((10, {TEMPERATURE: 3.0}))
-    late = {"Vehicle.Speed": 9.0, TEMPERATURE: 7.0, GEAR: 126}
-    assert context.hear(memory, CAR, late, 9) == {"Vehicle.Speed": 9.0, GEAR: 126}
-    assert context.signal(memory, CAR, TEMPERATURE) == 3.0
-    assert context.signal(memory, CAR, GEAR) == 126
-
-
-@pytest.mark.parametrize(("ts", "counts"), [(4, False), (5, True), (7, True)])
-def test_each_path_of_a_late_message_is_judged_by_itself(ts: int, *, counts: bool) -> None:
-    memory = heard((10, {TEMPERATURE: 3.0}), (5, {GEAR: 0}))
-    newer = context.hear(memory, CAR, {TEMPERATURE: 7.0, GEAR: 126}, ts)
-    assert newer == ({GEAR: 126} if counts else {})
-    assert context.signal(memory, CAR, GEAR) == (126 if counts else 0)
-
-
-def test_a_signal_that_says_nothing_new_counts_as_heard() -> None:
-    assert context.hear(heard((10, {GEAR: 126})), CAR, {GEAR: 126}, 11) == {GEAR: 126}
-
-
-def test_a_signal_never_heard_is_none() -> None:
-    assert context.signal(Memory(), CAR, TEMPERATURE) is None
-    assert context.signal(Memory(), CAR, GEAR) is None
-
-
-def test_signals_that_change_rarely_and_decide_much_are_kept() -> None:
-    memory = heard((10, {GEAR: 126, TEMPERATURE: 3.0, "Vehicle.Speed": 0.0}))
-    kept = [(StateKey(Scope.UNIT, CAR, name, GEAR), value) for name, value in (("signal", 126), ("signal_ts", 10))]
-    assert memory.take_changes() == kept
-
-
-def test_after_a_restart_what_had_been_overtaken_is_still_late() -> None:
-    known = heard((10, {GEAR: 127}), (20, {GEAR: 126}))
-    restored = Memory(dict(known.take_changes()))
-    assert context.hear(restored, CAR, {GEAR: 127}, 10) == {}
-    assert context.hear(restored, CAR, {GEAR: 126}, 20) == {GEAR: 126}
-    assert context.hear(restored, CAR, {GEAR: 127}, 30) == {GEAR: 127}
-
-
-def test_what_holds_on_is_not_written_again() -> None:
-    memory = heard((10, {GEAR: 126}))
-    memory.take_changes()
-    context.hear(memory, CAR, {GEAR: 126}, 20)
-    assert memory.take_changes() == []
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        GEAR,
-        "Vehicle.LowVoltageSystemState",
-        SEATS.format(2, "Middle"),
-        TYRE.format(1, "Left", "IsPressureLow"),
-        TYRE.format(2, "Right", "WinterStatus"),
-    ],
-)
-def test_what_a_silent_bus_would_not_repeat_is_durable(path: str) -> None:
-    assert path in context.DURABLE_SIGNALS
-
-
-@pytest.mark.parametrize("path", [TEMPERATURE, "Vehicle.Speed", "Wayside.MinutesAway"])
-def test_what_is_reported_all_the_time_is_not_durable(path: str) -> None:
-    assert path not in context.DURABLE_SIGNALS
-
-
 @pytest.mark.parametrize(
     ("seats", "occupants"),
     [
@@ -195,8 +130,29 @@ def test_occupants_are_the_seats_that_say_so(seats: Mapping[tuple[int, str], str
     assert context.occupants(memory, CAR) == occupants
 
 
+@pytest.mark.parametrize(
+    ("kind", "seats", "people", "alone"),
+    [
+        (UnitKind.CAR, {}, [], False),
+        (UnitKind.CAR, {(1, "DriverSide"): "OCCUPIED"}, [ANNA], True),
+        (UnitKind.CAR, {(1, "DriverSide"): "OCCUPIED"}, [ANNA, BEN], False),
+        (UnitKind.CAR, {(1, "DriverSide"): "OCCUPIED", (2, "Middle"): "OCCUPIED"}, [ANNA], False),
+        (UnitKind.CAR, {(1, "DriverSide"): "EMPTY"}, [ANNA], False),
+        (UnitKind.KIOSK, {}, [ANNA], True),
+        (UnitKind.KIOSK, {}, [BEN], False),
+    ],
+)
+def test_who_is_alone_is_the_only_one_who_can_read(
+    kind: UnitKind, seats: Mapping[tuple[int, str], str], people: list[str], *, alone: bool
+) -> None:
+    roles = [Role.DRIVER, Role.PASSENGER]
+    memory = present(*((CAR, role, who) for role, who in zip(roles, people, strict=False)))
+    context.hear(memory, CAR, {SEATS.format(row, side): status for (row, side), status in seats.items()}, 1)
+    assert context.is_alone(memory, replace(UNIT, kind=kind), ANNA) is alone
+
+
 def test_variables_are_exactly_those_that_expressions_know() -> None:
-    assert list(variables(Memory())) == list(VARIABLES)
+    assert variables(Memory()).keys() == VARIABLES.keys()
 
 
 def test_of_a_unit_that_said_nothing_everything_is_unknown() -> None:
@@ -250,6 +206,46 @@ def test_fences_are_those_the_unit_is_in_and_each_kind_stands_once() -> None:
     assert known["fence_kinds"] == ["fuel_station", "mall"]
 
 
+def test_fences_ahead_are_those_that_are_approached_and_not_reached() -> None:
+    memory = Memory(
+        {
+            StateKey(Scope.UNIT, CAR, "fence", "station"): {"since": 1, "dwelled": False},
+            **{StateKey(Scope.UNIT, CAR, "approach", fence): {"since": 1} for fence in ("station", "mall", "other")},
+        }
+    )
+    known = variables(memory)
+    assert (known["fences"], known["fence_tags"]) == (["station"], ["night", "partner"])
+    assert (known["ahead"], known["ahead_kinds"]) == (["mall", "other"], ["fuel_station", "mall"])
+    assert known["ahead_tags"] == ["partner"]
+
+
+def test_what_runs_low_is_low_in_the_variables() -> None:
+    assert variables(Memory())["fuel_low"] is False
+    low = {"low": True, "tank": True, "little": []}
+    assert variables(Memory({StateKey(Scope.UNIT, CAR, "supplies"): low}))["fuel_low"] is True
+
+
+@pytest.mark.parametrize(
+    ("climate", "air_c", "status", "known"),
+    [
+        ("north", None, "NON_WINTER", ("winter", True)),
+        ("north", None, "WINTER", ("winter", False)),
+        ("north", 12.0, "NON_WINTER", ("unknown", False)),
+        ("south", None, "WINTER", ("summer", True)),
+        (None, "cold", "NON_WINTER", ("unknown", False)),
+    ],
+)
+def test_the_season_and_whether_the_tyres_are_of_it(
+    climate: str | None, air_c: Scalar | None, status: str, known: tuple[str, bool]
+) -> None:
+    said: dict[str, Scalar] = {TYRE.format(row, side, "WinterStatus"): status for row, side in WHEELS}
+    memory = heard((1, said | ({} if air_c is None else {TEMPERATURE: air_c})))
+    if climate is not None:
+        season.keep_climate(memory, CAR, climate)
+    found = variables(memory, now=NEW_YEARS_EVE)
+    assert (found["season"], found["tyres_out_of_season"]) == known
+
+
 WHEELS = [(1, "Left"), (1, "Right"), (2, "Left"), (2, "Right")]
 
 
@@ -277,10 +273,35 @@ def test_one_low_wheel_is_low_pressure(wheel: tuple[int, str]) -> None:
     assert variables(heard((1, {path: False})))["tyre_pressure_low"] is False
 
 
-def test_a_subject_is_known_with_its_facts() -> None:
-    memory = Memory({StateKey(Scope.SUBJECT, ANNA, "fact", "stamps"): 9})
+def fact(value: Scalar, until: int | None = None) -> dict[str, object]:
+    return {"value": value, "ts": 1, "until": until}
+
+
+def test_a_subject_is_known_with_its_facts_and_a_session_with_none() -> None:
+    memory = Memory({StateKey(Scope.SUBJECT, ANNA, "fact", "stamps"): fact(9)})
     known = variables(memory, holder=ANNA)
     assert (known["known"], known["facts"]) == (True, {"stamps": 9})
+    assert variables(memory)["facts"] == {}
+
+
+def test_facts_of_who_does_not_agree_are_for_service_only() -> None:
+    memory = Memory({StateKey(Scope.SUBJECT, ANNA, "fact", "stamps"): fact(9)})
+    assert variables(memory, holder=ANNA, basis=Basis.PROFILING)["facts"] == {}
+    consent.record(memory, agreement(ANNA, Purpose.PROFILING)[0])
+    assert variables(memory, holder=ANNA, basis=Basis.PROFILING)["facts"] == {"stamps": 9}
+
+
+def test_facts_of_a_place_are_those_of_the_unit_and_of_the_fences_it_is_in() -> None:
+    memory = Memory(
+        {
+            StateKey(Scope.UNIT, CAR, "fence", "station"): {"since": 1, "dwelled": False},
+            StateKey(Scope.FENCE, "station", "fact", "stock"): fact(3),
+            StateKey(Scope.FENCE, "mall", "fact", "queue"): fact(9),
+            StateKey(Scope.UNIT, CAR, "fact", "price"): fact(2.5, until=10),
+        }
+    )
+    assert variables(memory, now=9)["place"] == {"stock": 3, "price": 2.5}
+    assert variables(memory, now=10)["place"] == {"stock": 3}
 
 
 NEW_YEARS_EVE = int(datetime(2025, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC).timestamp() * 1000)
@@ -299,6 +320,11 @@ NEW_YEARS_EVE = int(datetime(2025, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC).time
 def test_the_time_is_the_units_own(now: int, utc_offset_s: int, local: tuple[int, int, int, int]) -> None:
     known = variables(Memory(), now=now, unit=replace(UNIT, utc_offset_s=utc_offset_s))
     assert (known["hour"], known["weekday"], known["month"], known["day"]) == local
+
+
+def test_the_time_where_a_registered_unit_is_is_its_own() -> None:
+    memory = Memory({StateKey(Scope.UNIT, CAR, "registered"): {"utc_offset_s": 3600}})
+    assert context.local_time(memory, CAR, NEW_YEARS_EVE).year == 2026
 
 
 def test_the_examples_in_the_docstrings_hold() -> None:

@@ -4,12 +4,24 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core import context, offers
-from gateway.core.campaign import Action, Audience, Cap, ContactPolicy, Kind, Placement, Reward
-from gateway.core.decide import decide
+from gateway.core import chains, context, offers
+from gateway.core.campaign import (
+    Action,
+    Audience,
+    Cap,
+    ContactPolicy,
+    Discount,
+    Follows,
+    Group,
+    Kind,
+    Placement,
+    Reward,
+    Weight,
+)
+from gateway.core.decide import Judge, decide
 from gateway.core.drive import Drive, Driving
 from gateway.core.effects import Decision, Effect, Offer, OfferMade, OfferWithdrawn, Refusal, Stage, Verdict
-from gateway.core.events import SESSION, Role, UnitKind
+from gateway.core.events import SESSION, Outcome, Role, UnitKind
 from gateway.core.moments import DroveOff, Moment, Parked
 from gateway.core.release import ModelSpec, compile_release
 from gateway.core.scoring import Scorer
@@ -17,7 +29,7 @@ from gateway.core.state import Memory, Scope, StateKey
 from gateway.core.timers import Agenda, TimerKey
 from gateway.core.triggers import Match
 from gateway.core.turn import Turn
-from gateway.testing.engines import CAR, EPOCH, FixedScorer, a_treatment, an_action, decisions_in, offers_in
+from gateway.testing.engines import CAR, EPOCH, FixedScorer, a_release, a_treatment, an_action, decisions_in, offers_in
 from gateway.testing.samples import T0
 
 ANNA, BEN = "s.anna", "s.ben"
@@ -46,13 +58,14 @@ class Table:
         unit: context.Unit = UNIT,
         moments: Sequence[Moment] = (PARKED,),
         scorer: Scorer | None = None,
+        all_refusals: bool = False,
+        groups: Sequence[Group] = (),
     ) -> list[Effect]:
-        release = compile_release(
-            "release-1", 1, [], {action.id: action for action in actions}.values(), [COUPON, CROWD]
-        )
+        distinct = {action.id: action for action in actions}.values()
+        release = compile_release("release-1", 1, [], distinct, [COUPON, CROWD], groups=groups)
         turn = Turn(self.memory, self.agenda, release, T0)
-        matches = [Match(action, "Parked") for action in actions]
-        decide(turn, unit, moments, matches, scorer or self.scorer, EPOCH)
+        matches = [Match(action, "Parked", None, PARKED) for action in actions]
+        decide(turn, unit, moments, matches, Judge(scorer or self.scorer, EPOCH, all_refusals))
         return turn.effects
 
     def decision(self, *actions: Action, unit: context.Unit = UNIT, scorer: Scorer | None = None) -> Decision:
@@ -69,6 +82,16 @@ class Answers:
     def score(self, model: str, rows: Sequence[Sequence[float]]) -> Sequence[float]:
         del model, rows
         return self.propensities
+
+
+def a_fact(value: object, ts: int = T0) -> dict[str, object]:
+    return {"value": value, "ts": ts, "until": None}
+
+
+def agrees(table: Table, *purposes: str) -> None:
+    for purpose in purposes:
+        said = {"purpose": purpose, "id": "g1", "given": True, "supersedes": [], "valid_until": None}
+        table.memory.put(StateKey(Scope.SUBJECT, ANNA, "consent", f"{purpose}/given/g1"), said)
 
 
 def verdicts_of(decision: Decision) -> dict[str, Verdict]:
@@ -171,7 +194,7 @@ def test_decisions_are_counted_by_unit_and_offers_bear_their_number() -> None:
 
 def test_the_context_of_a_decision_holds_nothing_of_a_subject() -> None:
     table = Table()
-    table.memory.put(StateKey(Scope.SUBJECT, ANNA, "fact", "income"), 5)
+    table.memory.put(StateKey(Scope.SUBJECT, ANNA, "fact", "income"), a_fact(5))
     context_ = table.decision(service()).context
     assert "facts" not in context_
     assert (context_["parked"], context_["known"], context_["role"]) == (True, True, "driver")
@@ -216,7 +239,13 @@ def test_an_action_that_matched_twice_is_one_candidate() -> None:
 
 @pytest.mark.parametrize(
     ("languages", "spoken"),
-    [(("de", "en"), "en"), (("en", "de"), "en"), (("de", "fr"), "de"), (("en", "en"), "en")],
+    [
+        (("de", "en"), "en"),
+        (("en", "de"), "en"),
+        (("de", "fr"), "de"),
+        (("de", "en-GB"), "en-GB"),
+        (("en-GB", "en"), "en"),
+    ],
 )
 def test_the_wording_is_in_the_units_language_or_else_the_first_given(languages: tuple[str, str], spoken: str) -> None:
     first, second = (a_treatment(language=language, title=f"{n} {language}") for n, language in enumerate(languages))
@@ -236,7 +265,7 @@ def test_a_refused_candidate_is_not_scored() -> None:
 
 def test_each_model_is_asked_once_for_all_its_candidates() -> None:
     table = Table()
-    table.memory.put(StateKey(Scope.SUBJECT, ANNA, "fact", "visits_bar"), 3)
+    table.memory.put(StateKey(Scope.SUBJECT, ANNA, "fact", "visits_bar"), a_fact(3))
     coffee = replace(by_model("coffee", category="coffee_house"), valid_for_s=1800, redeem_within_s=5400)
     table.decide(by_model("beer"), by_model("crowded", model="crowd"), coffee)
     assert sorted(model for model, _ in table.scorer.asked) == ["coupon", "crowd"]
@@ -249,7 +278,7 @@ def test_each_model_is_asked_once_for_all_its_candidates() -> None:
 
 def test_a_session_is_scored_without_facts() -> None:
     table = Table((Role.PASSENGER, BEN))
-    table.memory.put(StateKey(Scope.SUBJECT, BEN, "fact", "visits_bar"), 3)
+    table.memory.put(StateKey(Scope.SUBJECT, BEN, "fact", "visits_bar"), a_fact(3))
     anyone = replace(by_model("crowded", model="crowd"), audience=Audience.ANYONE)
     decision = table.decision(anyone)
     assert (decision.holder, decision.context["known"]) == (SESSION, False)
@@ -332,3 +361,88 @@ def test_an_offer_stands_no_longer_than_the_consent_it_rests_on() -> None:
     (offer,) = offers_in(table.decide(marketing))
     assert offer.expires == until
     assert table.agenda.next_due() == until
+
+
+def test_where_the_units_language_is_not_given_the_fallback_speaks() -> None:
+    treatments = tuple(a_treatment(language=language) for language in ("fr", "de", "it"))
+    (offer,) = offers_in(Table().decide(replace(service(), treatments=treatments, fallback="de")))
+    assert offer.language == "de"
+
+
+def test_what_an_offer_says_is_filled_in() -> None:
+    table = Table()
+    agrees(table, "offer_display", "profiling")
+    table.memory.put(StateKey(Scope.SUBJECT, ANNA, "fact", "item"), a_fact("blue jacket", T0 - 120_000))
+    table.memory.put(StateKey(Scope.SUBJECT, ANNA, "fact", "risk"), a_fact(0.5))
+    table.memory.put(StateKey(Scope.SUBJECT, ANNA, "fact", "worth"), a_fact(90.0, T0 - 60_000))
+    title, body = "Your {facts.item}", "seen {facts.item.age} ago"
+    worded = replace(a_treatment(), title=title, body=body, call_to_action="Take {amount}", private=True, personal=True)
+    reward = Reward("stay", "{amount} off", 0, "EUR", Discount("risk", "worth", 0.1, 50, 500))
+    (offer,) = offers_in(table.decide(replace(an_action(), treatments=(worded,), reward=reward)))
+    assert (offer.title, offer.body, offer.call_to_action) == ("Your blue jacket", "seen 2 min ago", "Take 4.50 EUR")
+    assert offer.reward == Reward("stay", "4.50 EUR off", 450, "EUR")
+    assert offer.as_of == T0 - 120_000
+
+
+def prepared(*actions: tuple[str, float]) -> dict[str, object]:
+    return {"propensities": dict(actions), "ts": T0, "until": T0 + 1}
+
+
+def test_a_prepared_list_gives_the_propensity_where_it_names_the_action() -> None:
+    table = Table()
+    agrees(table, "offer_display", "profiling")
+    table.memory.put(StateKey(Scope.SUBJECT, ANNA, "prepared"), prepared(("a", 0.75)))
+    listed = replace(an_action("a"), prior=None, prepared=True)
+    others = [replace(an_action("b"), prior=0.25, prepared=True), replace(listed, id="c")]
+    verdicts = verdicts_of(table.decision(listed, *others))
+    assert [verdicts[name].propensity for name in "abc"] == [0.75, 0.25, None]
+    assert verdicts["c"].refusal == Refusal(Stage.SCORE, "not_prepared")
+
+
+def test_each_weight_that_holds_is_a_factor_of_the_context_weight() -> None:
+    weights = (Weight("", 2.0), Weight("parked", 1.5), Weight("hour < 0", 100.0), Weight("facts.x > 1", 100.0))
+    (verdict,) = Table().decision(replace(service(), context_weight=0.5, weights=weights)).verdicts
+    assert verdict.context_weight == 0.5 * 2.0 * 1.5
+    assert verdict.net_value == 0.5 * 1.5
+
+
+def test_a_slate_shows_the_best_of_its_group_together() -> None:
+    actions = [
+        replace(service(name), value=value, group="dress") for name, value in zip("abcd", (1, 4, 3, 2), strict=True)
+    ]
+    alone = replace(service("e"), value=3.5)
+    effects = Table().decide(*actions, alone, groups=[Group("dress", slate=3)])
+    made = offers_in(effects)
+    assert [offer.action for offer in made] == ["b", "c", "d"]
+    assert [offer.id for offer in made] == ["o.car-1.e1.1", "o.car-1.e1.1.2", "o.car-1.e1.1.3"]
+    assert {offer.slate for offer in made} == {"o.car-1.e1.1"}
+    assert [offer.position for offer in made] == [0, 1, 2]
+    (decision,) = decisions_in(effects)
+    assert (decision.chosen, decision.offer) == ("b", "o.car-1.e1.1")
+    assert decision.slate == ("o.car-1.e1.1.2", "o.car-1.e1.1.3")
+    assert [name for name, verdict in verdicts_of(decision).items() if verdict.refusal is None] == ["b", "c", "d"]
+
+
+def test_what_stands_alone_is_no_slate() -> None:
+    effects = Table().decide(replace(service(), group="dress"), groups=[Group("dress", slate=3)])
+    (offer,) = offers_in(effects)
+    assert (offer.slate, offer.position) == ("", 0)
+
+
+def test_an_offer_of_a_chain_ends_with_its_window() -> None:
+    table = Table()
+    action = replace(service(), follows=Follows("ask", Outcome.ACCEPTED, 60), valid_for_s=300)
+    chains.note(table.memory, a_release(actions=[action]), ANNA, CAR, "ask", Outcome.ACCEPTED, T0 - 20_000)
+    (offer,) = offers_in(table.decide(action))
+    assert offer.expires == T0 + 40_000
+
+
+def test_all_that_refuses_is_told_where_it_is_asked_for() -> None:
+    action = replace(an_action(), eligible="hour < 0", suitable="hour < 0")
+    for whole, stages in ((False, []), (True, [Stage.ELIGIBILITY, Stage.SUITABILITY])):
+        (decision,) = decisions_in(Table().decide(action, service(), all_refusals=whole))
+        verdict = verdicts_of(decision)["pastry"]
+        assert verdict.refusal is not None
+        assert verdict.refusal.stage is Stage.CONSENT
+        assert [refusal.stage for refusal in verdict.also] == stages
+        assert decision.chosen == "charger"

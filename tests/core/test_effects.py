@@ -16,7 +16,9 @@ def test_screening_comes_before_scoring_and_scoring_before_arbitration() -> None
         "eligibility",
         "applicability",
         "suitability",
+        "facts",
         "contact_policy",
+        "budget",
         "score",
         "arbitration",
     ]

@@ -2,14 +2,32 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.campaign import Action, Kind, Step, Trigger
-from gateway.core.drive import PARKED_LIMIT_MS
+from gateway.core.campaign import Action, Calendar, Challenge, Kind, Step, Trigger
+from gateway.core.drive import LOW_VOLTAGE, PARKED_LIMIT_MS, SPEED
 from gateway.core.effects import EventRefused, OfferWithdrawn, OutcomeRecorded, StateChanged
 from gateway.core.engine import AHEAD_MS, Engine
 from gateway.core.errors import InvariantViolation
-from gateway.core.events import BeaconSighted, ConsentChanged, Event, FenceReported, Outcome, Purpose, Role
+from gateway.core.events import (
+    BeaconSighted,
+    ConsentChanged,
+    Event,
+    FenceReported,
+    Outcome,
+    Purpose,
+    Role,
+    SignalsReported,
+)
 from gateway.core.fences.visits import FRESH_MS
-from gateway.core.moments import DroveOff, FenceDwelled, FenceEntered, FenceExited, Parked
+from gateway.core.moments import (
+    ChallengeAdvanced,
+    ChallengeMet,
+    DroveOff,
+    FenceDwelled,
+    FenceEntered,
+    FenceExited,
+    Parked,
+)
+from gateway.core.release import compile_release
 from gateway.core.state import Scope
 from gateway.core.units import Position
 from gateway.testing.engines import (
@@ -192,7 +210,7 @@ def test_due_timers_fire_before_the_event_that_comes_with_them() -> None:
     effects = engine.receive(a_fix(FAR, T0 + 600_000), T0 + 600_000)
     assert moments_in(effects) == [
         FenceDwelled(CAR, T0 + 60_000, "station", "fuel_station"),
-        FenceExited(CAR, T0 + 600_000, "station", "fuel_station", "left"),
+        FenceExited(CAR, T0 + 600_000, "station", "fuel_station", "left", 600, dwelled=True),
     ]
 
 
@@ -230,3 +248,19 @@ def test_a_parked_unit_is_driving_again_after_it_moves() -> None:
     assert moments_in(effects) == [DroveOff(CAR, T0 + 1)]
     (decision,) = decisions_in(effects)
     assert decision.chosen is None
+
+
+def test_what_a_challenge_counts_is_an_occasion_too() -> None:
+    counted = Challenge("two_stops", Step("Parked"), 2, Calendar.DAY)
+    done = replace(an_action("well_done"), triggers=(Trigger((Step("ChallengeMet", challenge="two_stops"),)),))
+    engine = an_engine(compile_release("r", 1, [], [done], [], challenges=[counted]), a_car())
+    on = SignalsReported(CAR, T0 + 2, {LOW_VOLTAGE: "ON", SPEED: 50.0})
+    told: list[Event] = [*agreement(ANNA), ignition_off(T0 + 1), on, ignition_off(T0 + 4)]
+    effects = [effect for event in [identified(ANNA), *told] for effect in engine.receive(event, event.ts)]
+    advanced = [moment for moment in moments_in(effects) if isinstance(moment, ChallengeAdvanced | ChallengeMet)]
+    assert advanced == [
+        ChallengeAdvanced(CAR, T0 + 1, "two_stops", ANNA, 1, 1),
+        ChallengeAdvanced(CAR, T0 + 4, "two_stops", ANNA, 2, 0),
+        ChallengeMet(CAR, T0 + 4, "two_stops", ANNA),
+    ]
+    assert [offer.action for offer in offers_in(effects)] == ["well_done"]

@@ -198,7 +198,7 @@ def test_activating_fires_what_is_due_by_the_old_release() -> None:
     effects = engine.activate(a_release(), T0 + 60_000)
     assert moments_in(effects) == [
         FenceDwelled(CAR, T0 + 60_000, "station", "fuel_station"),
-        FenceExited(CAR, T0 + 60_000, "station", "fuel_station", "fence_removed"),
+        FenceExited(CAR, T0 + 60_000, "station", "fuel_station", "fence_removed", 60, dwelled=True),
     ]
 
 
@@ -219,8 +219,15 @@ def test_a_fence_whose_dwell_a_release_changes_is_dwelled_in_by_the_new_one() ->
     assert engine.next_timer() == T0 + 90_000
 
 
-@pytest.mark.parametrize(("tyres", "stays"), [(TYRES, True), (replace(TYRES, value=2.0), False)])
-def test_activating_keeps_the_windows_of_unchanged_actions_only(tyres: Action, *, stays: bool) -> None:
+@pytest.mark.parametrize(
+    ("tyres", "stays"),
+    [
+        (TYRES, True),
+        (replace(TYRES, value=2.0), True),
+        (replace(TYRES, triggers=(replace(TYRES.triggers[0], within_s=1201),)), False),
+    ],
+)
+def test_activating_keeps_the_windows_of_unchanged_triggers_only(tyres: Action, *, stays: bool) -> None:
     engine = with_anna(PASTRY, TYRES)
     played(engine, [(T0, a_fix()), (T0, ignition_off())])
     effects = engine.activate(a_release("release-2", fences=[FENCE], actions=[PASTRY, tyres]), T0 + 1)

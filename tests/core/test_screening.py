@@ -3,26 +3,48 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core import caps, consent, context, offers
-from gateway.core.campaign import Action, Audience, Cap, ContactPolicy, Kind, Placement, Reward
+from gateway.core import caps, chains, consent, context, offers
+from gateway.core.campaign import (
+    Action,
+    Audience,
+    Budget,
+    Calendar,
+    Cap,
+    ContactPolicy,
+    Discount,
+    FactNeed,
+    Follows,
+    Kind,
+    Nearest,
+    Placement,
+    Reward,
+    Suppression,
+)
+from gateway.core.candidate import Addressee, Candidate, basis_of
 from gateway.core.drive import Drive, Driving
 from gateway.core.effects import Refusal, Stage
 from gateway.core.events import SESSION, Outcome, Purpose, Role, Scalar, UnitKind
-from gateway.core.policy import VARIABLES, Expressions
-from gateway.core.screening import Candidate, Scene, screen
+from gateway.core.release import ModelSpec
+from gateway.core.screening import Scene, screen, screen_whole
 from gateway.core.state import Memory, Scope, StateKey
 from gateway.core.timers import Agenda
-from gateway.testing.engines import CAR, agreement, an_action, outcome
+from gateway.core.turn import Turn
+from gateway.testing.engines import CAR, a_release, agreement, an_action, outcome
 from gateway.testing.samples import T0, make_offer
 
 ANNA, BEN = "s.anna", "s.ben"
 REWARD = Reward("coffee", "A coffee on the house")
 PASTRY = an_action("pastry")
 TREATMENT = PASTRY.treatments[0]
+COUPON = ModelSpec("coupon", "1", ("hour",), ("bar",))
 SEAT = StateKey(Scope.UNIT, CAR, "signal", "Vehicle.Cabin.Seat.Row1.PassengerSide.OccupancyStatus")
 DRIVER = StateKey(Scope.UNIT, CAR, "presence", "driver")
 PASSENGER = StateKey(Scope.UNIT, CAR, "presence", "passenger")
-STEPS = list(Stage)[:8]
+STEPS: list[Stage] = [stage for stage in Stage if stage not in {Stage.SCORE, Stage.ARBITRATION}]
+
+
+def fact(value: Scalar, *, ts: int = T0, until: int | None = None) -> dict[str, object]:
+    return {"value": value, "ts": ts, "until": until}
 
 
 class Setting:
@@ -33,25 +55,33 @@ class Setting:
     ) -> None:
         parked = Drive(Driving.PARKED, T0, frozenset({"brake"}))
         self.memory = Memory({StateKey(Scope.UNIT, CAR, "drive"): parked.to_json()})
-        self.holder, self.facts = holder, dict(facts or {})
+        self.holder = holder
         if holder != SESSION:
             self.memory.put(DRIVER, {"subject": holder, "ts": T0})
-        for name, value in self.facts.items():
-            self.memory.put(StateKey(Scope.SUBJECT, holder, "fact", name), value)
+        for name, value in (facts or {}).items():
+            self.memory.put(StateKey(Scope.SUBJECT, holder, "fact", name), fact(value))
         for event in agreement(holder):
             consent.record(self.memory, event)
         self.unit = context.Unit(CAR, UnitKind.CAR, ("driver_screen",), "en", contextual_offers, 0)
 
-    def scene(self, now: int = T0) -> Scene:
-        return Scene(self.memory, self.unit, now)
+    def put(self, scope: Scope, owner: str, name: str, item: str, value: object) -> None:
+        self.memory.put(StateKey(scope, owner, name, item), value)
 
-    def candidate(self, action: Action, **known: object) -> Candidate:
-        expressions = Expressions([action.eligible, action.applicable, action.suitable])
-        evaluation = expressions.evaluation({**VARIABLES, "facts": self.facts, **known})
-        return Candidate(action, action.treatments[0], "Parked", Role.DRIVER, self.holder, evaluation)
+    def scene(self, action: Action, now: int = T0) -> Scene:
+        return Scene(a_turn(self, action, now), self.unit)
+
+    def candidate(self, scene: Scene, action: Action, **known: object) -> Candidate:
+        turn = a_turn(self, action, scene.now)
+        addressee = Addressee(turn, self.unit, Role.DRIVER, self.holder, basis_of(action.kind))
+        addressee.evaluation = turn.release.expressions.evaluation({**addressee.evaluation.variables, **known})
+        return Candidate(action, action.treatments[0], "Parked", addressee)
 
     def screen(self, action: Action, *, now: int = T0, **known: object) -> Refusal | None:
-        return screen(self.scene(now), self.candidate(action, **known))
+        scene = self.scene(action, now)
+        refusal = screen(scene, self.candidate(scene, action, **known))
+        whole = screen_whole(scene, self.candidate(scene, action, **known))
+        assert next(iter(whole), None) == refusal
+        return refusal
 
 
 def test_who_agreed_to_everything_is_permitted_a_plain_offer() -> None:
@@ -232,16 +262,27 @@ def test_nobody_can_turn_service_and_safety_off_for_good(kind: Kind) -> None:
     assert setting.screen(replace(PASTRY, kind=kind)) is None
 
 
-def standing(setting: Setting, action: Action) -> str:
-    """Let an offer of the action stand on the driver's screen."""
-    offer = replace(make_offer(), holder=ANNA, action=action.id, kind=action.kind)
-    offers.make(setting.memory, Agenda(), offer, action)
+def a_turn(setting: Setting, action: Action, now: int = T0) -> Turn:
+    return Turn(setting.memory, Agenda(), a_release(actions=[action], models=[COUPON]), now)
+
+
+def standing(
+    setting: Setting,
+    action: Action,
+    number: int = 1,
+    placement: Placement = Placement.DRIVER_SCREEN,
+    reward: Reward | None = None,
+) -> str:
+    """Let an offer of the action stand, on the driver's screen unless told otherwise."""
+    offer = replace(make_offer(number), holder=ANNA, action=action.id, kind=action.kind)
+    offer = replace(offer, placement=placement, reward=reward)
+    offers.make(a_turn(setting, action), setting.unit, offer, action)
     return offer.id
 
 
 def test_what_was_accepted_is_not_offered_again() -> None:
     setting = Setting()
-    offers.advance(setting.memory, Agenda(), outcome(standing(setting, PASTRY), Outcome.ACCEPTED), T0)
+    offers.advance(a_turn(setting, PASTRY), outcome(standing(setting, PASTRY), Outcome.ACCEPTED))
     assert setting.screen(PASTRY) == Refusal(Stage.CONTACT_POLICY, "already_accepted")
     assert setting.screen(replace(PASTRY, id="coffee")) is None
 
@@ -260,12 +301,94 @@ def test_a_taken_placement_gives_way_only_to_a_higher_rank(there: Kind, comes: K
 def test_the_cap_is_reached_at_its_count() -> None:
     action = replace(PASTRY, contact=ContactPolicy((Cap(count=2, within_s=60),)))
     setting = Setting()
-    caps.reserve(setting.memory, ANNA, CAR, "pastry", "o.1", T0)
+    standing(setting, action, 1, placement=Placement.PHONE)
     assert setting.screen(action, now=T0) is None
-    caps.reserve(setting.memory, ANNA, CAR, "pastry", "o.2", T0)
-    reached = Refusal(Stage.CONTACT_POLICY, "cap_reached", {"used": 2, "count": 2, "within_s": 60})
-    assert setting.screen(action, now=T0 + 59_999) == reached
+    standing(setting, action, 2, placement=Placement.PHONE)
+    refusal = setting.screen(action, now=T0 + 59_999)
+    assert refusal is not None
+    assert (refusal.stage, refusal.reason) == (Stage.CONTACT_POLICY, "cap_reached")
+    assert (refusal.detail["used"], refusal.detail["count"], refusal.detail["within_s"]) == (2, 2, 60)
     assert setting.screen(action, now=T0 + 60_000) is None
+
+
+STOCKED = replace(PASTRY, facts=(FactNeed("stock", of_place=True, max_age_s=60), FactNeed("size", of_place=False)))
+
+
+def test_what_rests_on_a_fact_needs_it_known_and_new_enough() -> None:
+    setting = Setting(facts={"size": "M"})
+    assert setting.screen(STOCKED) == Refusal(Stage.FACTS, "fact_unknown", {"fact": "place.stock"})
+    setting.put(Scope.UNIT, CAR, "fact", "stock", fact(3))
+    assert setting.screen(STOCKED, now=T0 + 60_999) is None
+    too_old = Refusal(Stage.FACTS, "fact_too_old", {"fact": "place.stock", "age_s": 61, "max_age_s": 60})
+    assert setting.screen(STOCKED, now=T0 + 61_000) == too_old
+
+
+def test_a_fact_of_a_person_is_named_but_never_told() -> None:
+    setting = Setting()
+    setting.put(Scope.UNIT, CAR, "fact", "stock", fact(3))
+    assert setting.screen(STOCKED) == Refusal(Stage.FACTS, "fact_unknown", {"fact": "size"})
+
+
+def test_words_that_cannot_be_said_are_not_said() -> None:
+    action = replace(PASTRY, treatments=(replace(TREATMENT, body="{place.price} only"),))
+    setting = Setting()
+    assert setting.screen(action) == Refusal(Stage.FACTS, "nothing_to_say", {"placeholder": "place.price"})
+    setting.put(Scope.UNIT, CAR, "fact", "price", fact("2.50 EUR"))
+    assert setting.screen(action) is None
+
+
+FOLLOWING = replace(PASTRY, follows=Follows("was_it_you", Outcome.ACCEPTED, 180))
+
+
+def test_what_follows_another_is_open_only_in_its_window() -> None:
+    setting = Setting()
+    detail: dict[str, object] = {"after": "was_it_you", "outcome": "accepted", "within_s": 180}
+    closed = Refusal(Stage.APPLICABILITY, "not_following", detail)
+    assert setting.screen(FOLLOWING) == closed
+    release = a_release(actions=[FOLLOWING])
+    chains.note(setting.memory, release, ANNA, CAR, "was_it_you", Outcome.ACCEPTED, T0)
+    assert setting.screen(FOLLOWING) is None
+    assert setting.screen(FOLLOWING, now=T0 + 179_999) is None
+    assert setting.screen(FOLLOWING, now=T0 + 180_000) == closed
+
+
+def test_what_points_to_a_place_needs_one() -> None:
+    action = replace(PASTRY, nearest=Nearest("bank", "atm_working"))
+    nowhere = Refusal(Stage.APPLICABILITY, "nowhere_near", {"fence_kind": "bank", "fact": "atm_working"})
+    assert Setting().screen(action) == nowhere
+
+
+PERSONAL_REWARD = Reward("stay", "{amount} off", 0, "EUR", Discount("risk", "worth", 0.1, 50, 500))
+
+
+def test_who_would_stay_anyway_gets_no_discount() -> None:
+    action = replace(PASTRY, reward=PERSONAL_REWARD)
+    for facts, reason in (({"risk": 0.0, "worth": 100.0}, "no_discount_due"), ({"risk": 0.5, "worth": 100.0}, None)):
+        refusal = Setting(facts=facts).screen(action)
+        assert (refusal and refusal.reason) == reason
+        assert refusal is None or refusal.stage is Stage.BUDGET
+
+
+def test_a_reward_that_the_budget_cannot_pay_is_not_offered() -> None:
+    action = replace(PASTRY, reward=Reward("coffee", "A coffee", 300, "EUR"), budget=Budget(500, Calendar.DAY))
+    setting = Setting()
+    scene = setting.scene(action)
+    candidate = setting.candidate(scene, action)
+    assert screen(scene, candidate) is None
+    assert candidate.cost_cents == 300
+    standing(setting, action, placement=Placement.PHONE, reward=candidate.rewarded())
+    refusal = setting.screen(action)
+    assert refusal is not None
+    assert (refusal.stage, refusal.reason) == (Stage.BUDGET, "budget_spent")
+
+
+@pytest.mark.parametrize("kind", [Kind.SERVICE, Kind.SAFETY])
+def test_no_contact_policy_ever_touches_service_and_safety(kind: Kind) -> None:
+    setting = Setting()
+    capped = replace(PASTRY, contact=ContactPolicy((Cap(count=1, within_s=60),), 3600, Suppression(1, 3600)))
+    offers.advance(a_turn(setting, capped), outcome(standing(setting, capped), Outcome.DECLINED))
+    assert setting.screen(capped) is not None
+    assert setting.screen(replace(capped, kind=kind)) is None
 
 
 @pytest.mark.parametrize("first", STEPS)
@@ -283,23 +406,22 @@ def test_of_several_reasons_the_first_stage_gives_its_own(first: Stage) -> None:
         treatments=PERSONAL.treatments if Stage.ADDRESSEE in failing else PASTRY.treatments,
         eligible="hour < 0" if Stage.ELIGIBILITY in failing else "",
         applicable="hour < 0" if Stage.APPLICABILITY in failing else "",
-        suitable="hour < 0",
-        contact=ContactPolicy((Cap(count=0, within_s=1),)),
+        suitable="hour < 0" if Stage.SUITABILITY in failing else "",
+        facts=(FactNeed("stock", of_place=True),) if Stage.FACTS in failing else (),
+        contact=ContactPolicy((Cap(count=0, within_s=1),)) if Stage.CONTACT_POLICY in failing else ContactPolicy(),
+        reward=PERSONAL_REWARD,
     )
-    if first is Stage.CONTACT_POLICY:
-        action = replace(action, suitable="")
     refusal = setting.screen(action)
     assert refusal is not None
     assert refusal.stage is first
+    scene = setting.scene(action)
+    assert [each.stage for each in screen_whole(scene, setting.candidate(scene, action))] == failing
 
 
 def test_candidates_of_one_scene_are_refused_alike() -> None:
     setting = Setting()
     setting.memory.forget(Scope.SUBJECT, ANNA)
-    scene, candidates = setting.scene(), [setting.candidate(replace(PASTRY, id=name)) for name in ("a", "b")]
+    scene = setting.scene(PASTRY)
+    candidates = [setting.candidate(scene, replace(PASTRY, id=name)) for name in ("a", "b")]
     refused = Refusal(Stage.CONSENT, "no_consent", {"purpose": "offer_display"})
     assert [screen(scene, candidate) for candidate in candidates] == [refused, refused]
-
-
-def test_a_candidate_knows_the_facts_its_expressions_see() -> None:
-    assert Setting(facts={"stamps": 9}).candidate(PASTRY).facts == {"stamps": 9}

@@ -1,11 +1,17 @@
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
 from gateway.core import triggers
-from gateway.core.campaign import Action, Step, Trigger
+from gateway.core.campaign import Absence, Action, Follows, Step, Trigger
+from gateway.core.events import Outcome
+from gateway.core.fences.geometry import Fence
 from gateway.core.moments import (
+    AbsenceNoticed,
+    ChallengeMet,
     DroveOff,
+    FactChanged,
     FenceDwelled,
     FenceEntered,
     FenceExited,
@@ -13,14 +19,15 @@ from gateway.core.moments import (
     OfferAccepted,
     OfferRedeemed,
     Parked,
+    SubjectArrived,
 )
-from gateway.core.release import Release
 from gateway.core.state import Memory
 from gateway.core.timers import Agenda, TimerKey
-from gateway.testing.engines import CAR, a_release, a_trigger, an_action
+from gateway.testing.engines import CAR, a_fence, a_release, a_trigger, an_action
 
 T = 1_000_000
 WINDOW = TimerKey("window", CAR, "tyres/0")
+ABSENCE = TimerKey("absence", CAR, "tyres/0")
 PARKED = Parked(CAR, T, ("station",), ("fuel_station",))
 PARKED_NOWHERE = Parked(CAR, T, (), ())
 
@@ -28,8 +35,8 @@ PARKED_NOWHERE = Parked(CAR, T, (), ())
 class Watch:
     """A unit's windows and timers under one release."""
 
-    def __init__(self, *actions: Action) -> None:
-        self.memory, self.agenda, self.release = Memory(), Agenda(), a_release(actions=actions)
+    def __init__(self, *actions: Action, fences: Iterable[Fence] = ()) -> None:
+        self.memory, self.agenda, self.release = Memory(), Agenda(), a_release(fences=fences, actions=actions)
 
     def match(self, moment: Moment) -> list[str]:
         return [found.action.id for found in triggers.match(self.memory, self.agenda, self.release, moment)]
@@ -67,7 +74,7 @@ def test_any_of_an_actions_triggers_is_enough_and_the_match_says_which() -> None
     action = replace(an_action("a"), triggers=(a_trigger("DroveOff"), a_trigger("Parked")))
     watch = Watch(action)
     (found,) = triggers.match(watch.memory, watch.agenda, watch.release, PARKED)
-    assert found == triggers.Match(action, "Parked")
+    assert found == triggers.Match(action, "Parked", None, PARKED)
 
 
 @pytest.mark.parametrize(
@@ -221,26 +228,120 @@ def test_with_the_person_all_windows_of_the_unit_close() -> None:
     assert watch.agenda.next_due() == T + 61_000
 
 
-TYRES = sequence("Parked", "DroveOff")
-OLD = a_release(actions=[TYRES])
+def test_a_filter_on_a_tag_asks_the_fences_that_a_moment_names() -> None:
+    partner = replace(a_fence("station"), tags=("partner", "24h"))
+    action = sequence(Step("Parked", tag="partner"), id_="a", within_s=0)
+    assert Watch(action, fences=[partner]).match(PARKED) == ["a"]
+    assert Watch(action, fences=[a_fence("station")]).match(PARKED) == []
+    assert Watch(action).match(PARKED) == []
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "stays"),
-    [
-        (OLD, a_release(actions=[TYRES, an_action("other")]), True),
-        (OLD, a_release(), False),
-        (OLD, a_release(actions=[replace(TYRES, value=2.0)]), False),
-        (OLD, a_release(actions=[replace(TYRES, triggers=())]), False),
-        (None, a_release(actions=[replace(TYRES, value=2.0)]), True),
-        (None, a_release(actions=[replace(TYRES, triggers=())]), False),
-        (None, a_release(), False),
-    ],
-)
-def test_a_new_release_keeps_the_windows_of_unchanged_actions_only(
-    old: Release | None, new: Release, *, stays: bool
-) -> None:
-    watch = Watch(TYRES)
+def test_the_kind_of_a_fence_that_a_moment_names_by_its_id_is_known() -> None:
+    watch = Watch(sequence(Step("FactChanged", fact="stock", fence_kind="fuel_station")), fences=[a_fence("station")])
+    assert watch.match(FactChanged(CAR, T, "stock", "fence", fence="station")) == ["tyres"]
+    assert watch.match(FactChanged(CAR, T, "price", "fence", fence="station")) == []
+    assert watch.match(FactChanged(CAR, T, "stock", "unit")) == []
+
+
+def test_a_fact_of_a_fence_is_heard_only_by_who_asks_for_fences() -> None:
+    watch = Watch(sequence(Step("FactChanged", fact="stock")))
+    assert watch.match(FactChanged(CAR, T, "stock", "fence", fence="station")) == []
+    assert watch.match(FactChanged(CAR, T, "stock", "unit")) == ["tyres"]
+
+
+def test_a_condition_is_asked_about_the_moment_and_the_bound_ones() -> None:
+    watch = Watch(
+        sequence(
+            Step("Parked", bound="stop", condition="moment.fence_kinds.size() == 1"),
+            Step("OfferRedeemed", condition="moment.at - stop.at > 10000"),
+        )
+    )
+    assert watch.match(PARKED_NOWHERE) == []
+    assert watch.closes() == []
+    assert watch.match(PARKED) == []
+    assert watch.match(redeemed(10)) == []
+    assert watch.match(redeemed(11)) == ["tyres"]
+
+
+def test_the_doer_of_the_last_moment_is_whom_a_match_is_about() -> None:
+    def about(moment: Moment) -> str | None:
+        watch = Watch(an_action("a", moment=type(moment).__name__))
+        return triggers.match(watch.memory, watch.agenda, watch.release, moment)[0].about
+
+    assert about(OfferAccepted(CAR, T, "o.1", "pastry", "s.anna")) == "s.anna"
+    assert about(ChallengeMet(CAR, T, "c", "s.anna")) == "s.anna"
+    assert about(FactChanged(CAR, T, "basket", "subject", subject="s.anna")) == "s.anna"
+    assert about(FactChanged(CAR, T, "stock", "unit")) is None
+    assert about(SubjectArrived(CAR, T, "s.anna", "driver")) is None
+    assert about(PARKED) is None
+
+
+def test_an_action_that_follows_another_is_a_candidate_at_its_outcome() -> None:
+    cake = replace(an_action("cake"), triggers=(), follows=Follows("pastry", Outcome.REDEEMED, 180))
+    watch = Watch(an_action("pastry"), cake)
+    (found,) = triggers.match(watch.memory, watch.agenda, watch.release, redeemed())
+    assert (found.action.id, found.trigger) == ("cake", "after pastry redeemed")
+    assert watch.match(redeemed(action="coffee")) == []
+
+
+def test_leaving_after_a_long_silence_is_no_occasion() -> None:
+    watch = Watch(an_action("a", moment="FenceExited"))
+    assert watch.match(FenceExited(CAR, T, "station", "fuel_station", "gap")) == []
+    assert watch.match(FenceExited(CAR, T, "station", "fuel_station", "closed")) == ["a"]
+
+
+def counted(times: int, within_s: int = 60, **absent: int) -> Action:
+    absence = Absence(Step("Parked"), absent["for_s"]) if absent else None
+    return replace(an_action("tyres"), triggers=(Trigger((Step("Parked", times=times),), within_s, absence=absence),))
+
+
+def parked(after_s: int) -> Parked:
+    return replace(PARKED, at=T + after_s * 1000)
+
+
+def test_a_counted_step_keeps_its_window_as_long_as_one_of_its_moments_counts() -> None:
+    watch = Watch(counted(3))
+    watch.match(parked(0))
+    watch.match(parked(30))
+    assert watch.closes() == [T + 90_000]
+    assert watch.agenda.take_due(T + 90_000) == (T + 90_000, WINDOW)
+    assert watch.match(parked(61)) == []
+    assert watch.match(parked(62)) == ["tyres"]
+    assert (watch.closes(), watch.agenda.next_due()) == ([], None)
+
+
+def test_a_waiting_window_has_a_timer_of_its_own() -> None:
+    watch = Watch(counted(2, for_s=100))
+    watch.match(parked(0))
+    assert watch.agenda.next_due() == T + 60_000
+    watch.match(parked(1))
+    assert watch.agenda.take_due(T + 100_999) is None
+    assert triggers.windows(watch.memory, watch.release, CAR) == [(ABSENCE, T + 101_000)]
+    assert watch.agenda.take_due(T + 101_000) == (T + 101_000, ABSENCE)
+
+
+def test_an_ended_waiting_is_noticed_and_matches_once() -> None:
+    watch = Watch(counted(1, within_s=0, for_s=100))
     watch.match(PARKED)
-    triggers.close_changed(watch.memory, old, new, CAR)
-    assert watch.closes() == ([T + 60_000] if stays else [])
+    (noticed,) = triggers.absence_passed(watch.memory, watch.release, CAR, "tyres/0", T + 100_000)
+    assert noticed == AbsenceNoticed(CAR, T + 100_000, "tyres/0")
+    (found,) = triggers.match(watch.memory, watch.agenda, watch.release, noticed)
+    assert (found.action.id, found.about, found.moment) == ("tyres", None, noticed)
+    assert watch.memory.entries() == {}
+
+
+def test_what_undoes_a_pattern_drops_its_window_and_timer() -> None:
+    pattern = Trigger((Step("Parked"), Step("OfferRedeemed")), 60, unless=(Step("DroveOff"),))
+    watch = Watch(replace(an_action("tyres"), triggers=(pattern,)))
+    watch.match(PARKED)
+    watch.match(drove_off(1))
+    assert (watch.closes(), watch.agenda.next_due()) == ([], None)
+    assert watch.match(drove_off(2)) == []
+    assert watch.match(redeemed(3)) == []
+
+
+def test_a_window_whose_time_is_over_goes_with_the_next_moment_that_could_move_it() -> None:
+    watch = Watch(sequence("Parked", "DroveOff"))
+    watch.match(PARKED)
+    assert watch.match(drove_off(60)) == []
+    assert (watch.memory.entries(), watch.agenda.next_due()) == ({}, None)

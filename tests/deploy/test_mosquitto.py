@@ -22,7 +22,14 @@ pytestmark = pytest.mark.mosquitto
 SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "mosquitto" / "make-certificates.sh"
 PATIENCE_S = 10.0
 TAKEN, UNHEARD, NOT_AUTHORISED, CUT_OFF = 0, 16, 135, -1
-INBOUND = (Channel.TELEMETRY, Channel.IDENTITY, Channel.OUTCOMES, Channel.CONSENTS, Channel.STATUS)
+INBOUND = (
+    Channel.TELEMETRY,
+    Channel.IDENTITY,
+    Channel.OUTCOMES,
+    Channel.CONSENTS,
+    Channel.FACTS,
+    Channel.STATUS,
+)
 CONNECT = bytes.fromhex("100d 0004 4d515454 04 02 003c 0001 78")
 CONNACK = bytes.fromhex("2002 00 00")
 

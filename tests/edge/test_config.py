@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from gateway.edge.config import (
     BrokerConfig,
@@ -19,6 +20,8 @@ from gateway.edge.config import (
     read_password,
 )
 from gateway.edge.config_devices import DevicesConfig
+from gateway.edge.config_privacy import PrivacyConfig
+from gateway.wire.receipts import Controller
 
 _MINIMAL = """
 id = "gw-1"
@@ -223,9 +226,17 @@ def test_the_example_is_a_valid_configuration_and_what_it_comments_out_are_keys(
     keys |= {line.removeprefix("# [units.").split("]")[0] for line in lines if line.startswith("# [units.")}
 
     assert config.id == "gateway-1"
-    assert keys >= set(GatewayConfig.model_fields) - {"units", "broker", "journal", "ledger", "http", "log"}
+    assert keys >= set(GatewayConfig.model_fields) - {"units", "broker", "journal", "ledger", "http", "log", "privacy"}
     assert keys >= set(BrokerConfig.model_fields) - {"tls", "password"} | set(UnitConfig.model_fields) | set(
         TlsConfig.model_fields
     )
-    assert keys >= set(DevicesConfig.model_fields)
+    assert keys >= set(DevicesConfig.model_fields) | set(PrivacyConfig.model_fields)
     assert keys >= set(JournalConfig.model_fields) | set(HttpConfig.model_fields) | set(LogConfig.model_fields)
+
+
+def test_who_answers_for_the_data_is_told_as_it_was_stated_and_is_not_needed() -> None:
+    stated = PrivacyConfig(controller="Example Fuel AG", jurisdiction="CH")
+    assert stated.party() == Controller("Example Fuel AG", None, None, "CH", None)
+    assert PrivacyConfig().party() == Controller()
+    with pytest.raises(ValidationError):
+        PrivacyConfig.model_validate({"controler": "Example Fuel AG"})

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.core.events import Outcome, OutcomeReported, PositionReported, Scalar, SignalsReported
+from gateway.core.events import FactsChanged, Outcome, OutcomeReported, PositionReported, Scalar, SignalsReported
 from gateway.core.units import Position
 from gateway.edge import ingest
 from gateway.edge.exchange import Receipt
@@ -248,3 +248,26 @@ def test_it_is_full_at_its_bound_and_empty_when_given_up(monkeypatch: pytest.Mon
 
     assert full == [False, True]
     assert waiting.taken() == []
+
+
+def test_facts_are_held_one_by_one_and_never_conflated() -> None:
+    border, conflated = Border(), list[int]()
+    held = Held(conflated.append)
+    for stock in (3, 2, 1):
+        facts = {"id": f"f{stock}", "ts_ms": T0, "facts": {"stock": stock}, "fence": "cafe"}
+        message = border.read("wayside/v1/car-1/facts", facts)
+        assert message is not None
+        held.put(message)
+    assert [taken.events for _ in range(3) if (taken := held.take())] == [
+        (FactsChanged("car-1", T0, "", {"stock": stock}, f"f{stock}", "cafe"),) for stock in (3, 2, 1)
+    ]
+    assert conflated == []
+    assert border.count("messages", channel="facts") == 3
+
+
+def test_facts_of_a_place_that_the_broker_kept_are_taken_and_those_of_a_person_are_not() -> None:
+    border = Border()
+    facts = {"id": "f", "ts_ms": T0, "facts": {"stock": 3}}
+    assert border.read("wayside/v1/car-1/facts", facts | {"fence": "cafe"}, retained=True) is not None
+    assert border.read("wayside/v1/car-1/facts", facts | {"subject": "p.1"}, retained=True) is None
+    assert border.count("dead_letters", reason="retained") == 1

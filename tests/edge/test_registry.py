@@ -49,6 +49,7 @@ def test_each_unit_is_subscribed_to_by_name() -> None:
         "wayside/v1/till-1/identity",
         "wayside/v1/till-1/outcomes",
         "wayside/v1/till-1/consents",
+        "wayside/v1/till-1/facts",
         "wayside/v1/till-1/status",
     )
 
@@ -69,7 +70,7 @@ BOUND = UnitConfig.model_validate(
 
 
 def test_devices_are_subscribed_to_by_name_and_nothing_beside_them() -> None:
-    assert UnitRegistry([TILL, BOUND]).filters[10:] == (
+    assert UnitRegistry([TILL, BOUND]).filters[12:] == (
         "owntracks/anna/phone",
         "owntracks/anna/phone/event",
         "owntracks/anna/phone/beacon",

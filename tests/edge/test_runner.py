@@ -108,12 +108,13 @@ async def test_a_restart_publishes_what_is_owed_and_valid_and_nothing_else(path:
         await stage.settled()
     clock.advance(1_000)
     async with a_stage(path, clock=clock) as stage:
+        await stage.settled()
         (offer,) = stage.carrier.on("offers")
         assert offer.expiry_s == 299
     clock.advance(300_000)
     async with a_stage(path, clock=clock) as stage:
-        assert stage.carrier.on("offers") == []
         await stage.settled()
+        assert stage.carrier.on("offers") == []
         assert stage.rows("SELECT outcome FROM offers") == [("expired",)]
 
 

@@ -150,6 +150,7 @@ async def test_an_offer_that_rests_on_a_consent_is_not_published_after_a_start_a
         await stage.settled()
     clock.quality = Quality.SUSPECT
     async with a_stage(path, clock=clock) as stage:
+        await stage.settled()
         assert stage.carrier.on("offers") == []
         clock.quality = Quality.PLAUSIBLE
         stage.runner._time.hear([])

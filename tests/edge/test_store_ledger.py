@@ -79,7 +79,7 @@ async def test_only_subjects_who_are_present_are_restored(ledger_path: Path, ope
         StateKey(Scope.UNIT, "car-1", "presence", "driver"),
         StateKey(Scope.UNIT, "car-2", "presence", "driver"),
     }
-    assert ledger.subject_state("s.gone") == {gone: 4}
+    assert ledger.entries_of(Scope.SUBJECT, "s.gone") == {gone: 4}
 
 
 async def test_last_now_rises_and_never_falls(ledger_path: Path, open_ledger: OPEN) -> None:

@@ -106,10 +106,10 @@ async def test_a_subjects_entries_are_known_before_they_are_on_disk(ledger_path:
     watched.writer.submit(transaction_of(StateChanged(StateKey(Scope.SUBJECT, "s.1", "fact", "old"), None)))
 
     assert watched.writer.backlog == 4
-    assert watched.writer.uncommitted_of_subject("s.1") == {fact: 2, fact._replace(item="old"): None}
+    assert watched.writer.uncommitted_of(Scope.SUBJECT, "s.1") == {fact: 2, fact._replace(item="old"): None}
 
     await watched.until(lambda: watched.writer.backlog == 0)
-    assert watched.writer.uncommitted_of_subject("s.1") == {}
+    assert watched.writer.uncommitted_of(Scope.SUBJECT, "s.1") == {}
     await watched.writer.close()
 
 

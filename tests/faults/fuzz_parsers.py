@@ -38,7 +38,10 @@ DEVICES = Devices(
     )
 )
 TOPICS = (
-    *(f"wayside/v1/car-7/{channel}" for channel in ("telemetry", "identity", "outcomes", "consents", "status")),
+    *(
+        f"wayside/v1/car-7/{channel}"
+        for channel in ("telemetry", "identity", "outcomes", "consents", "facts", "status")
+    ),
     *("owntracks/anna/phone", "owntracks/anna/phone/event", "owntracks/anna/phone/beacon"),
     *("home/Car/BTtoMQTT/C0FFEE123456", "home/Car/BTtoMQTT/80EACA108A78"),
 )
@@ -92,9 +95,8 @@ def campaign(data: bytes) -> None:
     """A campaign file: problems or actions, and actions stand in a release as they were."""
     CAMPAIGN.write_bytes(data)
     if not check([CAMPAIGN]):
-        actions = load_campaigns([CAMPAIGN])
-        name = actions[0].campaign if actions else "fuzzed"
-        _expect(read_campaign(compile_campaign(name, actions)) == actions)
+        found = load_campaigns([CAMPAIGN])
+        _expect(read_campaign(compile_campaign(found.actions[0].campaign, found)) == found)
 
 
 def stream(data: bytes) -> None:

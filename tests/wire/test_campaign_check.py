@@ -10,7 +10,7 @@ from gateway.wire.campaign_rules import find_expression_fault, price_in
 from gateway.wire.campaigns import Code, Problem, check
 
 BROKEN = Path(__file__).parent / "broken_campaigns"
-FENCES = [Fence("station-1", "fuel_station", "Station", Circle(Position(-122.3, 47.6), 60.0))]
+FENCES = [Fence("station-1", "fuel_station", "Station", Circle(Position(-122.3, 47.6), 60.0), tags=("partner",))]
 MODELS = [ModelSpec("coupon", "1.0.0", ("hour", "visits_bar"), ("bar",))]
 EXPECTED = re.compile(rb"# expect (\d+):(\d+) (\w+): (.*)")
 
@@ -54,7 +54,96 @@ def test_each_broken_campaign_has_the_one_problem_its_first_line_names(path: Pat
 def test_every_code_has_a_broken_campaign_or_a_test_of_several_files() -> None:
     heads = [EXPECTED.fullmatch(path.read_bytes().splitlines()[0]) for path in BROKEN.glob("*.yaml")]
     shown = {head[3].decode() for head in heads if head}
-    assert set(Code) - shown == {Code.DUPLICATE_CAMPAIGN}
+    assert set(Code) - shown == {Code.DUPLICATE_CAMPAIGN, Code.DUPLICATE_CONTACT_POLICY}
+
+
+def test_there_are_at_least_sixty_broken_campaigns_and_none_is_told_without_words() -> None:
+    said = [problem for path in BROKEN.glob("*.yaml") for problem in check([path], fences=FENCES, models=MODELS)]
+    assert len(said) >= 60
+    assert [problem for problem in said if not problem.message] == []
+
+
+# What these say by themselves, or the YAML library says, needs no hint.
+SELF_EVIDENT = {
+    Code.UNREADABLE,
+    Code.SYNTAX,
+    Code.MISSING_FIELD,
+    Code.WRONG_TYPE,
+    Code.BAD_VALUE,
+    Code.OUT_OF_RANGE,
+    Code.BAD_EXPRESSION,
+    Code.UNKNOWN_FIELD,
+}
+
+
+def test_whatever_does_not_speak_for_itself_has_a_hint() -> None:
+    for path in BROKEN.glob("*.yaml"):
+        for problem in check([path], fences=FENCES, models=MODELS):
+            assert problem.hint or problem.code in SELF_EVIDENT, problem
+
+
+def test_a_second_policy_over_all_marketing_is_refused_and_says_where_the_first_is(tmp_path: Path) -> None:
+    policy = "contact_policy: {cap: {count: 3, each: day}}\n"
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    first.write_text(f"campaign: one\n{policy}actions:" + action("one", "moment: Parked"))
+    second.write_text(f"campaign: two\n{policy}actions:" + action("two", "moment: Parked"))
+    (problem,) = check([tmp_path])
+    assert (problem.path, problem.line, problem.column) == (second, 2, 17)
+    assert problem.code is Code.DUPLICATE_CONTACT_POLICY
+    assert "a.yaml" in problem.message
+
+
+def test_groups_and_challenges_of_another_file_are_known(tmp_path: Path) -> None:
+    given = (
+        "groups: [{id: coffee}]\n"
+        "challenges: [{id: visits, counts: {moment: FenceDwelled}, times: 3, each: week}]\nactions:"
+    )
+    (tmp_path / "a.yaml").write_text(f"campaign: one\n{given}" + action("one", "moment: Parked"))
+    using = action("two", "moment: ChallengeMet, challenge: visits") + "    group: coffee\n"
+    (tmp_path / "b.yaml").write_text("campaign: two\nactions:" + using)
+    assert check([tmp_path]) == []
+    alone = check([tmp_path / "b.yaml"])
+    assert {p.code for p in alone} == {Code.UNKNOWN_CHALLENGE, Code.UNKNOWN_GROUP}
+
+
+def follows(name: str, other: str) -> str:
+    return action(name, "moment: Parked") + f"    follows: {{action: {other}, outcome: accepted, within: 3 min}}\n"
+
+
+def test_actions_that_follow_each_other_are_unreachable_whatever_else_they_wait_for(tmp_path: Path) -> None:
+    problems = check_text(tmp_path, follows("one", "two"), follows("two", "one"))
+    assert [p.code for p in problems] == [Code.UNREACHABLE, Code.UNREACHABLE]
+    assert check_text(tmp_path, follows("one", "two"), action("two", "moment: Parked")) == []
+
+
+def test_an_action_that_waits_for_a_challenge_of_its_own_offers_is_unreachable(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.yaml"
+    counts = "{moment: OfferRedeemed, action: one}"
+    challenges = f"challenges: [{{id: c, counts: {counts}, times: 3, each: week}}]\n"
+    path.write_text(f"campaign: tried\n{challenges}actions:" + action("one", "moment: ChallengeMet, challenge: c"))
+    assert [p.code for p in check([path])] == [Code.UNREACHABLE]
+
+
+def test_braces_that_are_meant_are_no_placeholders_and_count_once(tmp_path: Path) -> None:
+    text = "{{" + "A" * 38 + "}}"
+    assert check_text(tmp_path, action("one", "moment: Parked").replace("A title", f"'{text}'")) == []
+    longer = check_text(tmp_path, action("one", "moment: Parked").replace("A title", f"'{text}!'"))
+    assert [p.code for p in longer] == [Code.TEXT_TOO_LONG]
+
+
+def test_a_fact_whose_age_cannot_be_read_counts_as_stated(tmp_path: Path) -> None:
+    text = action("one", "moment: Parked", flags=", personal: true").replace("A body", "'{facts.size}'")
+    problems = check_text(tmp_path, text + "    facts: {size: ever}\n")
+    assert [p.code for p in problems] == [Code.WRONG_TYPE]
+
+
+@pytest.mark.parametrize("field", ["season", "reason"])
+def test_a_moment_may_be_told_if_every_trigger_ends_in_one_that_has_it(tmp_path: Path, field: str) -> None:
+    trigger = (
+        "moment: TyresOutOfSeason}\n      - {sequence: [{moment: Parked}, {moment: TyresOutOfSeason}], within: 1 h"
+    )
+    problems = check_text(tmp_path, action("one", trigger).replace("A body", f"'It is {{moment.{field}}}.'"))
+    assert [p.code for p in problems] == ([] if field == "season" else [Code.BAD_PLACEHOLDER])
 
 
 def test_two_files_of_one_campaign_name_are_refused(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from gateway.core.events import (
     Event,
     FactsChanged,
     FenceReported,
+    ListPrepared,
     Outcome,
     OutcomeReported,
     PositionReported,
@@ -64,7 +65,7 @@ EVENTS: dict[type, st.SearchStrategy[Event]] = {
         st.none() | NUMBER,
     ),
     SignalsReported: st.builds(SignalsReported, TEXT, INSTANT, st.dictionaries(TEXT, SCALAR, max_size=4)),
-    FenceReported: st.builds(FenceReported, TEXT, INSTANT, TEXTS, TEXTS),
+    FenceReported: st.builds(FenceReported, TEXT, INSTANT, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, TEXT),
     BeaconSighted: st.builds(BeaconSighted, TEXT, INSTANT, TEXT, st.none() | NUMBER),
     SubjectIdentified: st.builds(SubjectIdentified, TEXT, INSTANT, TEXT, TEXT, st.sampled_from(Role), TEXT, STATE),
     SubjectLeft: st.builds(SubjectLeft, TEXT, INSTANT, TEXT, st.sampled_from(Role)),
@@ -79,7 +80,25 @@ EVENTS: dict[type, st.SearchStrategy[Event]] = {
         TEXTS,
         st.none() | INSTANT,
     ),
-    FactsChanged: st.builds(FactsChanged, TEXT, INSTANT, TEXT, st.dictionaries(TEXT, st.none() | SCALAR, max_size=4)),
+    FactsChanged: st.builds(
+        FactsChanged,
+        TEXT,
+        INSTANT,
+        TEXT,
+        st.dictionaries(TEXT, st.none() | SCALAR, max_size=4),
+        TEXT,
+        TEXT,
+        st.none() | INSTANT,
+    ),
+    ListPrepared: st.builds(
+        ListPrepared,
+        TEXT,
+        INSTANT,
+        TEXT,
+        TEXT,
+        st.dictionaries(TEXT, st.floats(0, 1), max_size=4),
+        st.none() | INSTANT,
+    ),
     OutcomeReported: st.builds(OutcomeReported, TEXT, INSTANT, TEXT, TEXT, st.sampled_from(Outcome), TEXT),
 }
 
@@ -108,6 +127,23 @@ def test_an_event_is_written_with_its_type_first_and_every_field() -> None:
 
 def test_a_missing_field_takes_its_default() -> None:
     assert decode_event(FIX) == PositionReported("car-7", 5, Position(8.5, 47.0))
+
+
+@pytest.mark.parametrize(
+    ("written", "event"),
+    [
+        (
+            {"type": "FactsChanged", "unit": "car-7", "ts": 5, "subject": "p", "facts": {"visits": 3}},
+            FactsChanged("car-7", 5, "p", {"visits": 3}),
+        ),
+        (
+            {"type": "FenceReported", "unit": "car-7", "ts": 5, "entered": ["a"], "exited": ["b"]},
+            FenceReported("car-7", 5, ("a",), ("b",)),
+        ),
+    ],
+)
+def test_an_event_of_an_older_journal_says_what_it_said(written: dict[str, object], event: Event) -> None:
+    assert decode_event(written) == event
 
 
 @pytest.mark.parametrize(

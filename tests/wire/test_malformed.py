@@ -18,7 +18,7 @@ JSON_FILES = sorted((CONFORMANCE / "json_parsing/test_parsing").glob("*.json"))
 NAUGHTY = CONFORMANCE / "naughty_strings/blns.json"
 
 TS = 1_760_000_000_000
-CHANNELS = ("telemetry", "identity", "outcomes", "consents", "status")
+CHANNELS = ("telemetry", "identity", "outcomes", "consents", "facts", "status")
 VALID: dict[str, dict[str, object]] = {
     "telemetry": {"ts_ms": TS, "signals": {"Vehicle.Speed": 1}, "id": "t"},
     "identity": {"id": "i", "ts_ms": TS, "state": "present", "role": "driver", "method": "app", "subject": "p"},
@@ -33,6 +33,15 @@ VALID: dict[str, dict[str, object]] = {
         "method": "screen",
         "valid_until_ms": TS + 1,
         "supersedes": ["w"],
+    },
+    "facts": {
+        "id": "f",
+        "ts_ms": TS,
+        "subject": "p",
+        "fence": None,
+        "facts": {"stock": 3, "price": 2.5, "open": True, "name": "x", "gone": None},
+        "valid_until_ms": TS + 1,
+        "prepared": {"pastry": 0.5},
     },
     "status": {"state": "gone", "ts_ms": TS, "id": "s"},
 }
@@ -130,6 +139,12 @@ TAKEN = {
     "consents.method": {"null", '"x"'},
     "consents.valid_until_ms": {"null"},
     "consents.supersedes": {"[]"},
+    "facts.id": {'"x"'},
+    "facts.subject": {'"x"'},
+    "facts.fence": {"null"},
+    "facts.facts": {"{}"},
+    "facts.valid_until_ms": {"null"},
+    "facts.prepared": {"null", "{}"},
     "status.id": {"null", '"x"'},
     "status.ts_ms": {"null"},
 }
@@ -144,6 +159,15 @@ def test_every_field_of_every_payload_takes_its_own_values_only() -> None:
                 if isinstance(outcome_of(f"wayside/v1/car-7/{channel}", payload), Received):
                     taken.setdefault(f"{channel}.{name}", set()).add(json.dumps(value))
     assert taken == TAKEN
+
+
+def test_of_the_keys_a_sender_chose_a_refusal_repeats_none() -> None:
+    wrong: list[dict[str, object]] = [{"card 6012-34": 1}, {"card_6012": []}, {"card_6012": "x" * 257}]
+    for facts in wrong:
+        payload = json.dumps(VALID["facts"] | {"facts": facts}).encode()
+        with pytest.raises(InvalidInput) as caught:
+            read("wayside/v1/car-7/facts", payload, TS, credential_key=b"k" * 32)
+        assert "6012" not in str(caught.value)
 
 
 def test_a_mebibyte_is_refused_unread() -> None:

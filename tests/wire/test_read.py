@@ -5,8 +5,8 @@ import json
 import pytest
 
 from gateway.core.errors import InvalidInput, InvariantViolation
-from gateway.core.events import ConsentChanged, Purpose, SubjectIdentified, UnitLost
-from gateway.wire.payloads import Consent, GatewayStatus, Identity, Liveness, Notice, Offer, Withdrawal
+from gateway.core.events import ConsentChanged, FactsChanged, ListPrepared, Purpose, SubjectIdentified, UnitLost
+from gateway.wire.payloads import Consent, Facts, GatewayStatus, Identity, Liveness, Notice, Offer, Withdrawal
 from gateway.wire.read import MAX_BYTES, Reason, Received, keyed_hash, read, read_offer, read_status
 
 TS = 1_760_000_000_000
@@ -245,7 +245,7 @@ OFFER: dict[str, object] = {
 def test_a_screen_tells_an_offer_from_a_withdrawal() -> None:
     offer = read_offer(json.dumps(OFFER | {"newer": 1}).encode())
     assert isinstance(offer, Offer)
-    assert offer.encode() == json.dumps(OFFER, separators=(",", ":")).encode()
+    assert json.loads(offer.encode()) == OFFER | {"slate": None, "as_of_ms": None}
     withdrawal = read_offer(b'{"id":"o.car-7.e1.1","withdrawn":true,"reason":"drove_off"}')
     assert withdrawal == Withdrawal(id="o.car-7.e1.1", reason="drove_off")
 
@@ -266,3 +266,51 @@ def test_a_watcher_reads_the_gateways_status() -> None:
     assert (status.state, status.version) == (Liveness.BORN, "9.9")
     with pytest.raises(InvalidInput):
         read_status(b'{"state":"asleep"}')
+
+
+FACTS: dict[str, object] = {"id": "f", "ts_ms": TS, "facts": {"stock": 3}}
+
+
+def test_facts_are_about_a_subject_a_fence_or_else_the_unit() -> None:
+    assert heard("facts", FACTS | {"subject": "p"}).events == (FactsChanged("car-7", TS, "p", {"stock": 3}, "f"),)
+    assert heard("facts", FACTS | {"fence": "cafe"}).events == (
+        FactsChanged("car-7", TS, "", {"stock": 3}, "f", "cafe"),
+    )
+    assert heard("facts", FACTS | {"valid_until_ms": TS + 1}).events == (
+        FactsChanged("car-7", TS, "", {"stock": 3}, "f", valid_until=TS + 1),
+    )
+
+
+def test_facts_and_a_list_in_one_message_are_two_events_the_facts_first() -> None:
+    told = heard("facts", FACTS | {"subject": "p", "prepared": {"pastry": 0.5}, "valid_until_ms": TS + 1})
+    assert told.events == (
+        FactsChanged("car-7", TS, "p", {"stock": 3}, "f", valid_until=TS + 1),
+        ListPrepared("car-7", TS, "f", "p", {"pastry": 0.5}, TS + 1),
+    )
+    alone = heard("facts", {"id": "f", "ts_ms": TS, "subject": "p", "prepared": {}})
+    assert alone.events == (ListPrepared("car-7", TS, "f", "p", {}),)
+
+
+def test_a_credential_that_facts_are_about_is_kept_nowhere() -> None:
+    told = heard("facts", FACTS | {"credential": "6012-3400", "prepared": {"pastry": 0.5}})
+    assert isinstance(told.payload, Facts)
+    assert told.payload.credential is None
+    assert [getattr(event, "subject", "") for event in told.events] == [keyed_hash("6012-3400", KEY)] * 2
+    assert "6012-3400" not in repr(told)
+
+
+def test_kept_facts_of_a_place_are_true_when_old_for_they_say_since_when() -> None:
+    for place in ({"fence": "cafe"}, {}):
+        assert heard("facts", FACTS | place, retained=True).events
+
+
+@pytest.mark.parametrize("who", [{"subject": "p"}, {"credential": "6012"}])
+def test_what_is_of_a_person_is_not_taken_from_where_no_erasure_reaches(who: dict[str, object]) -> None:
+    assert refusal("facts", FACTS | who, retained=True).reason == Reason.RETAINED
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, -(2**53) - 1, 10**400, "x" * 257])
+def test_a_fact_beyond_its_bounds_is_a_wrong_value_and_is_not_repeated(value: object) -> None:
+    error = refusal("facts", FACTS | {"facts": {"stock": value}})
+    assert error.reason == Reason.BAD_VALUE
+    assert "stock" not in error.detail

@@ -37,9 +37,18 @@ def test_a_recorded_publication_is_understood_by_its_readers(path: Path) -> None
     readers = {"offers": read_offer, "withdrawal": read_offer, "gateway_status": read_status}
     reader = readers.get(case["schema"])
     if reader is not None:
-        assert reader(payload).encode() == payload
+        assert _says(json.loads(reader(payload).encode()), case["payload"])
+
+
+def _says(written: object, recorded: object) -> bool:
+    """Return whether what is written today says what was recorded, and of fields that came later that they are not."""
+    if not isinstance(recorded, dict) or not isinstance(written, dict):
+        return written == recorded
+    return (
+        all(_says(value, recorded.get(name)) for name, value in written.items()) and recorded.keys() <= written.keys()
+    )
 
 
 def test_every_channel_has_recorded_payloads() -> None:
     channels = {json.loads(path.read_text("utf-8"))["topic"].rsplit("/", 1)[1] for path in RECORDED}
-    assert channels == {"telemetry", "identity", "outcomes", "consents", "status", "offers", "deadletter"}
+    assert channels == {"telemetry", "identity", "outcomes", "consents", "facts", "status", "offers", "deadletter"}

@@ -165,7 +165,7 @@ def test_a_release_reads_back_as_it_was_built(sources: Sources) -> None:
     assert manifest.min_gateway_version == __version__
     assert (loaded.release.id, loaded.release.counter) == ("r-1", 7)
     assert set(loaded.release.fences) == {"station-1", "station-2"}
-    assert tuple(loaded.release.actions.values()) == load_campaigns([sources.campaign])
+    assert tuple(loaded.release.actions.values()) == load_campaigns([sources.campaign]).actions
     assert loaded.release.models["toy"].features == ("hour", "visits_bar")
     assert loaded.model_folders == {"toy": sources.out / "models" / "toy"}
     assert loaded.models["toy"].tolerance == 1e-5

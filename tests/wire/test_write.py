@@ -45,10 +45,32 @@ def test_an_offer_has_exactly_the_fields_of_its_payload() -> None:
         "title": "Ein S\u00fc\u00dfes?",
         "body": "Bis elf.",
         "call_to_action": "Ja",
-        "reward": {"id": "pastry", "text": "gratis"},
+        "reward": {"id": "pastry", "text": "gratis", "amount": None, "currency": None},
         "made_ms": 12,
         "expires_ms": 300_012,
+        "slate": None,
+        "as_of_ms": None,
     }
+
+
+@pytest.mark.parametrize(("cents", "amount"), [(250, "2.50"), (5, "0.05"), (100_000, "1000.00"), (0, None)])
+def test_the_amount_of_a_reward_is_a_decimal_and_none_where_nothing_is_counted(cents: int, amount: str | None) -> None:
+    reward = Reward("coupon", "off", cents, "EUR")
+    written = json.loads(encode_offer(dataclasses.replace(OFFER, reward=reward)))["reward"]
+    assert written == {"id": "coupon", "text": "off", "amount": amount, "currency": "EUR"}
+
+
+def test_an_offer_tells_its_place_on_a_slate_and_the_age_of_what_it_shows() -> None:
+    written = json.loads(encode_offer(dataclasses.replace(OFFER, slate="o.car-7.e1.11", position=1, as_of=5)))
+    assert (written["slate"], written["as_of_ms"]) == ({"id": "o.car-7.e1.11", "position": 1}, 5)
+
+
+def test_firmware_that_knows_only_the_fields_of_before_finds_them_where_they_were() -> None:
+    reward = Reward("coupon", "2.50 off", 250, "EUR")
+    newer = json.loads(encode_offer(dataclasses.replace(OFFER, reward=reward, slate="o.car-7.e1.11", as_of=5)))
+    older = json.loads(encode_offer(OFFER))
+    assert [name for name in older if newer[name] != older[name]] == ["reward", "slate", "as_of_ms"]
+    assert newer["reward"]["text"] == "2.50 off"
 
 
 def test_an_offer_does_not_name_its_holder() -> None:

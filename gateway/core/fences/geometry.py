@@ -79,6 +79,15 @@ class Corridor:
 
 Shape: TypeAlias = Circle | Area | Corridor
 
+
+def centre_of(shape: Shape) -> Position:
+    """Return the middle of a shape: a circle's centre, else the centroid in degrees."""
+    if isinstance(shape, Circle):
+        return shape.centre
+    middle = (shape.shape if isinstance(shape, Area) else shape.line).centroid
+    return Position(middle.x, middle.y)
+
+
 APPROACH_MPS = 50.0
 """180 km/h: whoever drives faster is noticed to approach a little later than `approach_s` before arriving."""
 

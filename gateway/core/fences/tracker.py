@@ -29,6 +29,8 @@ order of their own `ts`: one that is not newer than the last changes nothing. A 
 speed is set aside; if the next one agrees with it, the unit really is there (a ferry, a tunnel, a tow truck). After a
 silence nothing is made up of what lay between: only fixes that belong together pass by, and a heading is one of now.
 
+A fix also shows the climate: where that is another than before, the report says so.
+
 Heading for a fence: from a point as far ahead as the fence is away, it is at most half as far. Heading and speed are
 the receiver's, else those between two fixes that belong together.
 """
@@ -39,6 +41,7 @@ from enum import StrEnum
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
+from gateway.core import season
 from gateway.core.events import BeaconSighted, FenceReported, PositionReported
 from gateway.core.fences import visits
 from gateway.core.fences.clearance import (
@@ -191,15 +194,17 @@ class _Survey:
         receded = [fence for fence in self._known(self._approached) if self._has_receded(fence)]
         self._forget_passed()
         entered, passed_between, approached = self._come_upon()
-        told = (entered, exited, [*passed, *passed_between], approached, receded)
+        passed += passed_between
+        climate = season.come_into(self._memory, self._unit, self._lat)
+        told = (entered, exited, passed, approached, receded, climate)
         if not any(told) and not visits.is_sign_due(self._memory, self._unit, min(self._ts, self._now)):
             return None
         for fence in passed_between:
             self._passed[fence.id] = True
         for fence in entered if moves else ():
             self._moving[fence.id] = self._ts
-        in_order = (tuple(fence.id for fence in sorted(fences, key=order)) for fences in told)
-        return FenceReported(self._unit, self._ts, *in_order)
+        told_ids = (_ids(entered), _ids(exited), _ids(passed), _ids(approached), _ids(receded))
+        return FenceReported(self._unit, self._ts, *told_ids, climate)
 
     def keep_clearance(self, fixes: dict[str, object], fix: _Fix) -> None:
         """Let the unit go on unwatched for as long as nothing can come of it."""
@@ -207,7 +212,7 @@ class _Survey:
             self._release.index,
             fixes,
             fix,
-            self._clear_m,
+            min(self._clear_m, season.clear_m(self._lat)),
             timed_m=self._timed_m,
             is_moving=bool(self._moving),
             signs_at=visits.next_sign(self._memory, self._unit),
@@ -330,6 +335,11 @@ class _Survey:
             return False
         lon, lat = _ahead(self._lon, self._lat, step.heading_deg, max(away_m, 0.0))
         return fence.shape.distance_m(lon, lat) <= max(0.5 * away_m, 0.0)
+
+
+def _ids(fences: Iterable[Fence]) -> tuple[str, ...]:
+    """Return fences by their ids, as they are reported."""
+    return tuple(fence.id for fence in sorted(fences, key=order))
 
 
 def _accept(fixes: dict[str, _Fix], fix: _Fix, last: _Fix | None, way: _Way) -> FixFault | None:

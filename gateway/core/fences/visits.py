@@ -1,6 +1,6 @@
 """What is kept of a unit and its fences: entries of state, changed by reports of what happened and by timers alone.
 
-    fence     item: the fence   {"since", "dwelled", "kind"}    the unit is inside
+    fence     item: the fence   {"since", "dwelled", "kind"}    the unit is inside; "entered", if told of much later
     waiting   item: the fence   {"since"}                       it is within a fence that is closed
     approach  item: the fence   {"since"}                       it was noticed to approach, and has not gone away since
     heard                       an instant                      it last showed a sign of life, to the hour
@@ -9,12 +9,16 @@
 A fix, a beacon's sighting and another's report of a crossing all become a `FenceReported`, which `take` makes true. So
 whatever speaks for a fence speaks to the same state, and a journal that keeps the reports keeps everything.
 
+A visit is a real one once it was noticed to dwell: its end says so, and how long it was.
+
 Timers are derived from these entries: `dwell`, `hours` (a fence opens or closes), `silence`.
 """
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+from gateway.core import season
 from gateway.core.events import FenceReported
 from gateway.core.fences.geometry import Fence, order
 from gateway.core.moments import FenceApproached, FenceEntered, FenceExited, FencePassedBy, Moment
@@ -43,6 +47,14 @@ DWELL, HOURS, SILENCE = "dwell", "hours", "silence"
 def inside(memory: Memory, unit: str) -> list[str]:
     """Return the ids of the fences the unit is in, in order."""
     return sorted(memory.group(Scope.UNIT, unit, INSIDE))
+
+
+def ahead(memory: Memory, unit: str) -> list[str]:
+    """Return the ids of the fences the unit has been noticed to head for and is not within yet, in order."""
+    reached = (memory.group(Scope.UNIT, unit, INSIDE), memory.group(Scope.UNIT, unit, WAITING))
+    return sorted(
+        fence for fence in memory.group(Scope.UNIT, unit, APPROACH) if not any(fence in within for within in reached)
+    )
 
 
 def is_older(memory: Memory, unit: str, fence: str, ts: Instant) -> bool:
@@ -89,15 +101,18 @@ def take(memory: Memory, release: Release, report: FenceReported, now: Instant) 
             moments.append(FenceApproached(unit, now, fence.id, fence.kind))
     for gone in report.receded:
         _drop(memory, unit, APPROACH, gone)
+    if report.climate:
+        season.keep_climate(memory, unit, report.climate)
     _hear(memory, unit, min(ts, now))
     return moments
 
 
 def _leave(memory: Memory, fence: Fence, unit: str, ts: Instant, now: Instant) -> list[Moment]:
+    visit = memory.get(Scope.UNIT, unit, INSIDE, fence.id)
     if _drop(memory, unit, INSIDE, fence.id):
         _note_crossing(memory, unit, fence.id, ts, now)
         _drop(memory, unit, APPROACH, fence.id)
-        return [FenceExited(unit, now, fence.id, fence.kind, "left")]
+        return [_exited(unit, now, fence.id, fence.kind, "left", visit, until=min(ts, now))]
     if _drop(memory, unit, WAITING, fence.id):
         _note_crossing(memory, unit, fence.id, ts, now)
     return []
@@ -110,12 +125,22 @@ def _enter(memory: Memory, fence: Fence, unit: str, ts: Instant, now: Instant) -
     if not fence.is_open(now):
         memory.put(StateKey(Scope.UNIT, unit, WAITING, fence.id), {"since": now})
         return []
-    return _begin(memory, fence, unit, now, is_history=now - ts > FRESH_MS)
+    return _begin(memory, fence, unit, now, entered=ts if now - ts > FRESH_MS else None)
 
 
-def _begin(memory: Memory, fence: Fence, unit: str, now: Instant, *, is_history: bool = False) -> list[Moment]:
-    """Begin a visit. One that is told of long after it began is never noticed to dwell: nobody knows if it still is."""
-    visit = {"since": now, "dwelled": is_history, "kind": fence.kind}
+def _begin(memory: Memory, fence: Fence, unit: str, now: Instant, *, entered: Instant | None = None) -> list[Moment]:
+    """Begin a visit.
+
+    Args:
+        memory: Where it is kept.
+        fence: What is visited.
+        unit: Who visits.
+        now: When it begins, or is told of.
+        entered: When it began, if that was long ago: it is never noticed to dwell, since nobody knows if it still does.
+    """
+    visit: dict[str, object] = {"since": now, "dwelled": entered is not None, "kind": fence.kind}
+    if entered is not None:
+        visit["entered"] = entered
     memory.put(StateKey(Scope.UNIT, unit, INSIDE, fence.id), visit)
     return [FenceEntered(unit, now, fence.id, fence.kind)]
 
@@ -203,37 +228,59 @@ def turn_hours(memory: Memory, fence: Fence, unit: str, now: Instant) -> list[Mo
     is_open = fence.is_open(now)
     if is_open and _drop(memory, unit, WAITING, fence.id):
         return _begin(memory, fence, unit, now)
+    visit = memory.get(Scope.UNIT, unit, INSIDE, fence.id)
     if not is_open and _drop(memory, unit, INSIDE, fence.id):
         _drop(memory, unit, APPROACH, fence.id)
         memory.put(StateKey(Scope.UNIT, unit, WAITING, fence.id), {"since": now})
-        return [FenceExited(unit, now, fence.id, fence.kind, "closed")]
+        return [_exited(unit, now, fence.id, fence.kind, "closed", visit)]
     return []
 
 
 def give_up(memory: Memory, release: Release, unit: str, now: Instant) -> list[Moment]:
     """Let a unit that has been silent for too long be nowhere."""
     memory.scratch.pop(unit, None)
-    visits = memory.group(Scope.UNIT, unit, INSIDE)
-    kinds = {fence: _kind_of(visits[fence], release, fence) for fence in _in_order(release, visits)}
+    ended, heard = dict(memory.group(Scope.UNIT, unit, INSIDE)), memory.get(Scope.UNIT, unit, HEARD)
     for name in (INSIDE, WAITING, APPROACH):
         for fence in sorted(memory.group(Scope.UNIT, unit, name)):
             _drop(memory, unit, name, fence)
     _drop(memory, unit, HEARD)
-    return [FenceExited(unit, now, fence, kind, "gap") for fence, kind in kinds.items()]
+    return [
+        _exited(unit, now, fence, _kind_of(ended[fence], release, fence), "gap", ended[fence], until=heard)
+        for fence in _in_order(release, ended)
+    ]
 
 
 def removed(memory: Memory, old: Release, new: Release, unit: str, now: Instant) -> list[Moment]:
     """Let a unit leave the fences that a new release no longer has: those it is inside only, once."""
     memory.scratch.pop(unit, None)
     visits = memory.group(Scope.UNIT, unit, INSIDE)
-    kinds = {fence: _kind_of(visits[fence], old, fence) for fence in _in_order(old, visits) if fence not in new.fences}
+    ended = {fence: visits[fence] for fence in _in_order(old, visits) if fence not in new.fences}
     for name in (INSIDE, WAITING, APPROACH):
         for fence in sorted(memory.group(Scope.UNIT, unit, name)):
             if fence not in new.fences:
                 _drop(memory, unit, name, fence)
     if not held(memory, unit):
         _drop(memory, unit, HEARD)
-    return [FenceExited(unit, now, fence, kind, "fence_removed") for fence, kind in kinds.items()]
+    return [
+        _exited(unit, now, fence, _kind_of(visit, old, fence), "fence_removed", visit) for fence, visit in ended.items()
+    ]
+
+
+def _exited(  # noqa: PLR0913 -- all that the moment says
+    unit: str,
+    now: Instant,
+    fence: str,
+    kind: str,
+    reason: str,
+    visit: Mapping[str, Any],
+    *,
+    until: Instant | None = None,
+) -> FenceExited:
+    """Return the end of a visit, which lasted until `until` (None: now) as far as is known."""
+    entered = visit.get("entered")
+    began = visit["since"] if entered is None else entered
+    stayed_s = max(0, (now if until is None else until) - began) // SECOND_MS
+    return FenceExited(unit, now, fence, kind, reason, stayed_s, visit["dwelled"] and entered is None)
 
 
 def _in_order(release: Release, fences: Iterable[str]) -> list[str]:

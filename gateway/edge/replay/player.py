@@ -143,7 +143,7 @@ class _Run:
         self._release = releases[0]
         self._known = {release.id: release for release in releases}
         self._is_recorded = scorer is None
-        self._recorded = RecordedScorer()
+        self._recorded = RecordedScorer(erased=header.erased)
         if self._is_recorded and self._release.models and header.release != self._release.id:
             raise NotReplayable(
                 "another_release", f"recorded with {header.release!r}: to replay it with {self._release.id!r}, rescore"

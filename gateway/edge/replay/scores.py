@@ -3,7 +3,8 @@
 A journal names the propensities of a decision after the call that made it, in the order of its candidates, under the
 action or, where an action was scored for several placements, `action/placement`. The engine asks each model once a
 decision, for all its rows, so that what was recorded tells which answer is asked for, in order. Whatever does not fit
-is an error: a replay that guesses is none.
+is an error: a replay that guesses is none. Only where a person was erased from a journal it is not: what is not told
+any more is then not known, which is a reason like a model's own.
 """
 
 import math
@@ -32,6 +33,9 @@ _ROWS_OWN: Final = "not_a_probability"
 """The one reason that concerns a single row; any other is the model's failure to answer at all."""
 
 
+_ERASED: Final = "erased"
+
+
 class _Answer(NamedTuple):
     decision: str
     model: str
@@ -39,9 +43,15 @@ class _Answer(NamedTuple):
 
 
 class RecordedScorer:
-    """Answers as the models did when the journal was written. Load it before each call, check it after."""
+    """Answers as the models did when the journal was written. Load it before each call, check it after.
 
-    def __init__(self) -> None:
+    Args:
+        erased: Somebody was erased from the journal: what is missing is a failure to answer, and what is left over is
+            passed over.
+    """
+
+    def __init__(self, *, erased: bool = False) -> None:
+        self._erased = erased
         self._answers: deque[_Answer] = deque()
         self._asked: list[str] = []
 
@@ -70,6 +80,8 @@ class RecordedScorer:
             NotReplayable: Nothing is recorded for it, or something else.
             ScoringFailed: As the model did then, for the same reason.
         """
+        if self._erased:
+            return self._left_of(model, len(rows))
         if not self._answers:
             raise NotReplayable(
                 "scores_missing",
@@ -83,10 +95,7 @@ class RecordedScorer:
                 f"{len(answer.rows)} of {answer.model!r}",
             )
         self._asked.append(answer.decision)
-        failures = [row for row in answer.rows if isinstance(row, str) and row != _ROWS_OWN]
-        if failures:
-            raise ScoringFailed(failures[0])
-        return [math.nan if isinstance(row, str) else row for row in answer.rows]
+        return _repeated(answer)
 
     def check(self, effects: Iterable[Effect]) -> None:
         """Make sure that a call asked for exactly what was recorded, for the decisions it was recorded for.
@@ -94,6 +103,8 @@ class RecordedScorer:
         Raises:
             NotReplayable: It did not.
         """
+        if self._erased:
+            self._answers.clear()
         if not self._answers and not self._asked:
             return
         made = {effect.decision.id for effect in effects if isinstance(effect, DecisionRecorded)}
@@ -104,3 +115,18 @@ class RecordedScorer:
             raise NotReplayable(
                 "scores_differ", f"the journal records decision {(strange + unasked)[0]}, which the release makes not"
             )
+
+    def _left_of(self, model: str, rows: int) -> list[float]:
+        """Return the first answer that fits, of a call from which others may have been erased."""
+        fitting = next((each for each in self._answers if each.model == model and len(each.rows) == rows), None)
+        if fitting is None:
+            raise ScoringFailed(_ERASED)
+        self._answers.remove(fitting)
+        return _repeated(fitting)
+
+
+def _repeated(answer: _Answer) -> list[float]:
+    failures = [row for row in answer.rows if isinstance(row, str) and row != _ROWS_OWN]
+    if failures:
+        raise ScoringFailed(failures[0])
+    return [math.nan if isinstance(row, str) else row for row in answer.rows]

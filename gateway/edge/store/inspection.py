@@ -81,7 +81,7 @@ def inspect(path: Path) -> Standing:
     Raises:
         StoreError: There is none, it is of another version, or it cannot be read.
     """
-    with _reading(path) as connection:
+    with reading(path) as connection:
         meta = dict(connection.execute("SELECT name, value FROM meta"))
         last_now = int(meta["last_now"])
         owed_offers, owed_withdrawals = connection.execute(_OWED, (last_now,)).fetchone()
@@ -125,7 +125,7 @@ def export(path: Path, tables: Iterable[str] = TABLES) -> Iterator[dict[str, obj
     Raises:
         StoreError: There is no ledger, it is of another version, or it cannot be read.
     """
-    with _reading(path) as connection:
+    with reading(path) as connection:
         database = Database(connection)
         for table in tables:
             for row in database.table(table).rows_where(select=", ".join(COLUMNS[table])):
@@ -154,8 +154,12 @@ def vacuum(path: Path) -> tuple[int, int]:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a ledger of this version for one consistent reading."""
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a ledger of this version for one consistent reading.
+
+    Raises:
+        StoreError: There is none, it is of another version, or it cannot be read.
+    """
     _require(path)
     try:
         with closing(connect_reader(path)) as connection:

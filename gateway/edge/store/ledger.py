@@ -5,7 +5,7 @@ it over what it reads.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from gateway.core.effects import Decision
 from gateway.core.errors import StoreError
+from gateway.core.facts import HOUSEHOLD
 from gateway.core.state import Scope, StateKey
 from gateway.core.units import Instant
 from gateway.edge.store.rows import OwedOffer, OwedWithdrawal, decision_from
@@ -22,8 +23,8 @@ from gateway.edge.store.tables import VERSION, decode
 _SHORT_EPOCH = 8
 
 _WHOLE_STATE = "SELECT scope, owner, name, item, value FROM state"
-_STATE_WITHOUT_SUBJECTS = "SELECT scope, owner, name, item, value FROM state WHERE scope <> 'subject'"
-_STATE_OF_SUBJECT = "SELECT scope, owner, name, item, value FROM state WHERE scope = 'subject' AND owner = ?"
+_STATE_WITHOUT_PEOPLE = "SELECT scope, owner, name, item, value FROM state WHERE scope NOT IN ('subject', 'household')"
+_STATE_OF = "SELECT scope, owner, name, item, value FROM state WHERE scope = ? AND owner = ?"
 _OWED_OFFERS = (
     "SELECT id, unit, payload, expires_ms FROM offers"
     " WHERE publication = 'pending' AND withdrawn_ms IS NULL AND outcome IS NULL AND expires_ms > ?"
@@ -69,12 +70,18 @@ class Ledger:
         self._connection.close()
 
     def restorable_state(self) -> dict[StateKey, object]:
-        """Return what restores the engine: every entry but those of subjects who are not at any unit."""
+        """Return what restores the engine: every entry but those of people who are not at any unit.
+
+        Of those who are, their households' too.
+        """
         with _reading(self.path):
-            state = _entries(self._connection.execute(_STATE_WITHOUT_SUBJECTS))
+            state = _entries(self._connection.execute(_STATE_WITHOUT_PEOPLE))
         present = {str(who) for key, value in state.items() if (who := _subject_in(key, value)) is not None}
         for subject in sorted(present):
-            state.update(self.subject_state(subject))
+            known = self.entries_of(Scope.SUBJECT, subject)
+            state.update(known)
+            if (household := household_in(known, subject)) is not None:
+                state.update(self.entries_of(Scope.HOUSEHOLD, household))
         return state
 
     def whole_state(self) -> dict[StateKey, object]:
@@ -82,10 +89,10 @@ class Ledger:
         with _reading(self.path):
             return _entries(self._connection.execute(_WHOLE_STATE))
 
-    def subject_state(self, subject: str) -> dict[StateKey, object]:
-        """Return a subject's entries."""
+    def entries_of(self, scope: Scope, owner: str) -> dict[StateKey, object]:
+        """Return the entries of one owner: a subject, a household, a unit."""
         with _reading(self.path):
-            return _entries(self._connection.execute(_STATE_OF_SUBJECT, (subject,)))
+            return _entries(self._connection.execute(_STATE_OF, (scope.value, owner)))
 
     def owed_offers(self, now: Instant, limit: int, *, marketing: bool = True) -> list[OwedOffer]:
         """Return offers that are still to be published: valid, unanswered, not withdrawn; oldest first.
@@ -124,6 +131,13 @@ def read_decision(path: Path, decision: str) -> Decision | None:
     """
     with closing(Ledger(path)) as ledger:
         return ledger.decision(decision)
+
+
+def household_in(state: Mapping[StateKey, object], subject: str) -> str | None:
+    """Return the household that a subject's entries name, also if that fact has ended: what was counted is counted."""
+    fact = state.get(StateKey(Scope.SUBJECT, subject, "fact", HOUSEHOLD))
+    household = fact.get("value") if isinstance(fact, dict) else None
+    return household if isinstance(household, str) else None
 
 
 @contextmanager

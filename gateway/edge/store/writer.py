@@ -142,13 +142,13 @@ class LedgerWriter:
         """Have what was added to the totals written to the cache, if that can be."""
         self._queue.put(lambda: self._cache.count(now, totals))
 
-    def uncommitted_of_subject(self, subject: str) -> dict[StateKey, object]:
-        """Return the entries of a subject that are on their way to the disk; None stands for a deletion."""
+    def uncommitted_of(self, scope: Scope, owner: str) -> dict[StateKey, object]:
+        """Return the entries of an owner that are on their way to the disk; None stands for a deletion."""
         return {
             key: value
             for queued in self._uncommitted
             for key, value in queued.transaction.changes
-            if key.scope is Scope.SUBJECT and key.owner == subject
+            if key.scope is scope and key.owner == owner
         }
 
     def begin_era(self) -> None:

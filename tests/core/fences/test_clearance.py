@@ -101,6 +101,7 @@ def test_of_a_gap_only_so_much_is_sure_as_two_measurements_leave() -> None:
 
 def test_a_fix_that_is_covered_is_the_last_one() -> None:
     journey = Journey(a_fence(centre=east(2_000.0)))
+    journey.at(0.0, 500)
     journey.at(0.0, 1_000)
     assert isinstance(journey.memory.scratch[CAR], Clearance)
     journey.at(10.0, 2_000, 7.0)

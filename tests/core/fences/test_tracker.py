@@ -6,16 +6,20 @@ import pytest
 import shapely
 
 from gateway.core.events import FenceReported, PositionReported
-from gateway.core.fences import tracker
+from gateway.core.fences import tracker, visits
 from gateway.core.fences.geometry import Area
 from gateway.core.fences.tracker import FixFault
-from gateway.core.state import Memory
-from gateway.core.units import Position, metres_per_degree
+from gateway.core.state import Memory, Scope, StateKey
+from gateway.core.units import HOUR_MS, Position, metres_per_degree
 from gateway.testing.engines import CAR, a_fence, a_release
 from tests.core.fences.journey import FENCE, Journey, Noticed, east
 
 MALL = replace(a_fence("mall", radius_m=500.0), exit_buffer_m=0.0)
 RELEASE = a_release(fences=[FENCE])
+
+
+def in_climate(climate: str) -> Memory:
+    return Memory({StateKey(Scope.UNIT, CAR, "climate"): climate})
 
 
 def located(memory: Memory, event: PositionReported) -> FenceReported | FixFault | None:
@@ -101,7 +105,9 @@ def test_the_end_of_the_exit_buffer_is_not_yet_left() -> None:
 
 def test_locating_does_not_cross_by_itself() -> None:
     journey = Journey()
-    assert located(journey.memory, PositionReported(CAR, 1, east(0.0))) == FenceReported(CAR, 1, ("station",))
+    assert located(journey.memory, PositionReported(CAR, 1, east(0.0))) == FenceReported(
+        CAR, 1, ("station",), climate="north"
+    )
     assert journey.inside == []
     assert journey.memory.take_changes() == []
 
@@ -131,7 +137,7 @@ def test_a_jump_is_what_no_vehicle_can_do(way_m: float, *, believed: bool) -> No
 
 @pytest.mark.parametrize(("way_m", "believed"), [(119.0, True), (121.0, False)])
 def test_a_jump_is_one_in_whatever_direction(way_m: float, *, believed: bool) -> None:
-    memory, start = Memory(), Position(8.0, 47.0)
+    memory, start = in_climate("north"), Position(8.0, 47.0)
     north = Position(8.0, 47.0 + way_m / metres_per_degree(47.0)[1])
     located(memory, PositionReported(CAR, 1_000, start))
     assert (located(memory, PositionReported(CAR, 2_000, north)) is None) is believed
@@ -177,7 +183,7 @@ def test_a_jump_does_not_confirm_itself_by_being_sent_again() -> None:
 
 
 def test_a_short_way_over_the_antimeridian_is_no_jump() -> None:
-    memory = Memory()
+    memory = in_climate("tropics")
     assert located(memory, PositionReported(CAR, 1_000, Position(179.9999, 10.0))) is None
     assert located(memory, PositionReported(CAR, 2_000, Position(-179.9999, 10.0))) is None
 
@@ -186,7 +192,7 @@ def test_each_unit_has_a_way_of_its_own() -> None:
     journey = Journey()
     journey.at(0.0, 1_000)
     other = PositionReported("car-2", 500, east(0.0))
-    assert located(journey.memory, other) == FenceReported("car-2", 500, ("station",))
+    assert located(journey.memory, other) == FenceReported("car-2", 500, ("station",), climate="north")
 
 
 def test_what_another_reports_is_taken_as_told_exits_first() -> None:
@@ -269,3 +275,29 @@ def test_the_fences_a_unit_is_in_come_in_order() -> None:
     assert journey.told(1, entered=("station", "mall")) == [("mall", "in"), ("station", "in")]
     assert journey.inside == ["mall", "station"]
     assert journey.told(2, exited=("station", "mall")) == [("mall", "out"), ("station", "out")]
+
+
+def climates_on_the_way(*lats: float) -> list[str]:
+    """Return the climates that fixes tell of, an hour apart, far from any fence."""
+    memory = Memory()
+    told = []
+    for number, lat in enumerate(lats):
+        event = PositionReported(CAR, 1 + number * HOUR_MS, Position(50.0, lat))
+        report = located(memory, event)
+        if isinstance(report, FenceReported):
+            visits.take(memory, RELEASE, report, event.ts)
+            told.append(report.climate)
+    return told
+
+
+def test_the_climate_is_told_once_and_again_across_a_tropic() -> None:
+    assert climates_on_the_way(24.5, 24.4, 24.0, 23.6, 23.45, 23.35, 23.25, 23.45, 23.55) == [
+        "north",
+        "tropics",
+        "north",
+    ]
+
+
+def test_no_way_is_so_clear_of_fences_that_a_tropic_is_missed() -> None:
+    small_steps = [-23.0 - 0.002 * number for number in range(400)]
+    assert climates_on_the_way(*small_steps) == ["tropics", "south"]

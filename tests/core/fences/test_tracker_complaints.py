@@ -127,7 +127,7 @@ def test_after_a_restart_everything_is_entered_once_more() -> None:
     engine.receive(a_fix(east(0.0)), T0)
     restored = restarted(engine, FENCE)
     assert moments_in(restored.receive(a_fix(east(3.0), T0 + MINUTE_MS), T0 + MINUTE_MS)) == []
-    assert noticed_at(restored, 500.0, T0 + 2 * MINUTE_MS) == [exit_at(T0 + 2 * MINUTE_MS, "left")]
+    assert noticed_at(restored, 500.0, T0 + 2 * MINUTE_MS) == [exit_at(T0 + 2 * MINUTE_MS, "left", stayed_s=120)]
 
 
 def test_a_days_old_position_is_taken_for_now() -> None:
@@ -150,8 +150,8 @@ def noticed_at(engine: Engine, way_m: float, at: Instant) -> list[Moment]:
     return moments_in(engine.receive(a_fix(east(way_m), at), at))
 
 
-def exit_at(at: Instant, reason: str) -> FenceExited:
-    return FenceExited(CAR, at, "station", "fuel_station", reason)
+def exit_at(at: Instant, reason: str, stayed_s: int = 0) -> FenceExited:
+    return FenceExited(CAR, at, "station", "fuel_station", reason, stayed_s)
 
 
 def test_a_fence_that_is_removed_leaves_no_exit() -> None:

@@ -27,7 +27,8 @@ class Unit:
         self.memory, self.release, self.now = Memory(), release_of(*fences), now
 
     def take(self, *, now: Instant = NOW, ts: Instant | None = None, **told: tuple[str, ...]) -> list[Moment]:
-        return visits.take(self.memory, self.release, FenceReported(CAR, now if ts is None else ts, **told), now)
+        report = FenceReported(CAR, now if ts is None else ts)
+        return visits.take(self.memory, self.release, replace(report, **told), now)  # type: ignore[arg-type]
 
     def dues(self, fence: str = "station") -> dict[str, Instant | None]:
         return dict(visits.dues(self.memory, self.release, CAR, fence))
@@ -47,15 +48,17 @@ def entered(at: Instant, fence: str = "station") -> FenceEntered:
     return FenceEntered(CAR, at, fence, "fuel_station")
 
 
-def exited(at: Instant, reason: str, fence: str = "station") -> FenceExited:
-    return FenceExited(CAR, at, fence, "fuel_station", reason)
+def exited(
+    at: Instant, reason: str, fence: str = "station", *, stayed_s: int = 0, dwelled: bool = False
+) -> FenceExited:
+    return FenceExited(CAR, at, fence, "fuel_station", reason, stayed_s, dwelled)
 
 
 def test_a_visit_is_kept_and_its_end_deletes_it() -> None:
     unit, key, heard = Unit(), StateKey(Scope.UNIT, CAR, "fence", "station"), StateKey(Scope.UNIT, CAR, "heard")
     assert unit.take(entered=("station",)) == [entered(NOW)]
     visits.dwelled(unit.memory, CAR, "station")
-    assert unit.take(now=NOW + 1, exited=("station",)) == [exited(NOW + 1, "left")]
+    assert unit.take(now=NOW + 1, exited=("station",)) == [exited(NOW + 1, "left", dwelled=True)]
     visit = {"since": NOW, "dwelled": False, "kind": "fuel_station"}
     crossing = StateKey(Scope.UNIT, CAR, "crossing")
     assert unit.memory.take_changes() == [
@@ -113,7 +116,7 @@ def test_a_fence_that_closes_lets_go_and_takes_back_who_is_still_there_when_it_o
     unit = Unit(SHOP)
     unit.take(entered=("station",), approached=("station",))
     assert unit.dues() == {"dwell": NOW + 90_000, "hours": HOUR_MS}
-    assert unit.turn(HOUR_MS) == [exited(HOUR_MS, "closed")]
+    assert unit.turn(HOUR_MS) == [exited(HOUR_MS, "closed", stayed_s=3_550)]
     assert unit.entry("approach") is None
     assert unit.turn(HOUR_MS) == []
     assert unit.dues()["hours"] == WEEK_MS
@@ -188,7 +191,7 @@ def test_those_inside_a_removed_fence_leave_it_as_the_kind_it_was() -> None:
 @pytest.mark.parametrize(("old", "kind"), [(release_of(FENCE), "fuel_station"), (a_release(), "zone")])
 def test_a_visit_that_does_not_say_its_kind_is_of_the_old_release_s_or_a_zone(old: Release, kind: str) -> None:
     memory = Memory({StateKey(Scope.UNIT, CAR, "fence", "station"): {"since": 5, "dwelled": False}})
-    gone = FenceExited(CAR, NOW, "station", kind, "fence_removed")
+    gone = FenceExited(CAR, NOW, "station", kind, "fence_removed", stayed_s=49)
     assert visits.removed(memory, old, a_release(), CAR, NOW) == [gone]
 
 
@@ -221,3 +224,63 @@ def test_what_changes_is_looked_at_anew() -> None:
         unit.memory.scratch[CAR] = "worked out"
         change()
         assert unit.memory.scratch == {}
+
+
+def test_the_end_of_a_visit_says_how_long_it_was_and_whether_it_was_a_real_one() -> None:
+    unit = Unit()
+    unit.take(entered=("station",))
+    assert unit.take(now=NOW + 89_999, exited=("station",)) == [exited(NOW + 89_999, "left", stayed_s=89)]
+    unit.take(now=NOW + 100_000, entered=("station",))
+    visits.dwelled(unit.memory, CAR, "station")
+    left = exited(NOW + 200_000, "left", stayed_s=100, dwelled=True)
+    assert unit.take(now=NOW + 200_000, exited=("station",)) == [left]
+
+
+def test_a_visit_that_is_told_of_late_lasted_from_when_it_began_and_was_never_noticed_to_dwell() -> None:
+    unit = Unit()
+    unit.take(now=10 * MINUTE_MS, ts=MINUTE_MS, entered=("station",))
+    at, left_at = 12 * MINUTE_MS, 11 * MINUTE_MS
+    assert unit.take(now=at, ts=left_at, exited=("station",)) == [exited(at, "left", stayed_s=600)]
+
+
+def test_a_visit_has_no_negative_length() -> None:
+    unit = Unit()
+    unit.take(now=NOW, ts=NOW - 500, entered=("station",))
+    assert unit.take(now=NOW + 1, ts=NOW - 400, exited=("station",)) == [exited(NOW + 1, "left")]
+
+
+def test_of_a_visit_that_ended_in_silence_only_what_was_heard_counts() -> None:
+    unit = Unit()
+    unit.take(entered=("station",))
+    unit.take(now=NOW + HOUR_MS)
+    at = NOW + HOUR_MS + visits.SILENCE_MS
+    assert visits.give_up(unit.memory, unit.release, CAR, at) == [exited(at, "gap", stayed_s=3_600)]
+
+
+def test_a_fence_is_ahead_from_its_approach_until_it_is_reached_or_recedes() -> None:
+    unit = Unit(SHOP, a_fence("a"), a_fence("b"))
+    unit.take(approached=("station", "b", "a"))
+    assert visits.ahead(unit.memory, CAR) == ["a", "b", "station"]
+    unit.take(now=HOUR_MS, entered=("station", "a"), receded=("b",))
+    assert visits.inside(unit.memory, CAR) == ["a"], "the shop is closed"
+    assert visits.ahead(unit.memory, CAR) == []
+    assert visits.ahead(unit.memory, "car-2") == []
+
+
+def test_a_report_s_climate_is_kept() -> None:
+    unit = Unit()
+    visits.take(unit.memory, unit.release, FenceReported(CAR, NOW, climate="south"), NOW)
+    unit.take(now=NOW + 1)
+    assert unit.entry("climate", "") == "south"
+
+
+def test_after_a_restart_what_is_from_before_the_latest_crossing_is_overtaken() -> None:
+    unit = Unit()
+    visits.awaken(unit.memory, CAR)
+    assert not visits.is_overtaken(unit.memory, CAR, 1)
+    unit.take(entered=("station",))
+    unit.memory.forget(Scope.KINEMATICS, CAR)
+    visits.awaken(unit.memory, CAR)
+    assert [visits.is_overtaken(unit.memory, CAR, ts) for ts in (NOW - 1, NOW, NOW + 1)] == [True, True, False]
+    assert visits.is_older(unit.memory, CAR, "another", NOW - 1)
+    assert unit.take(now=NOW + 1, ts=NOW - 1, exited=("station",)) == []

@@ -9,11 +9,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway.core.campaign import Placement
-from gateway.core.effects import Effect, OfferMade, Verdict
+from gateway.core.effects import Effect, FixTold, OfferMade, Verdict
 from gateway.core.errors import InvalidInput
 from gateway.core.events import (
     Event,
     FactsChanged,
+    FenceReported,
     PositionReported,
     Role,
     SignalsReported,
@@ -327,7 +328,11 @@ def test_a_step_says_what_it_was_decided_with() -> None:
 
 
 def test_a_fix_away_from_everything_is_no_part_of_the_moments() -> None:
-    fix = PositionReported(CAR, T0 + 1, Position(-120.0, 40.0))
-    lived = run(RELEASE, [(T0, a_car()), (T0 + 1, fix)], FixedScorer())
-    assert [type(line) for line in lived.lines[Level.MOMENTS]] == [HeaderLine, EventLine]
-    assert effects_of(lived.lines[Level.MOMENTS], RELEASE) == effects_of(lived.lines[Level.RAW], RELEASE)
+    fixes = [(ts, PositionReported(CAR, ts, Position(-120.0, 40.0))) for ts in (T0 + 1, T0 + 2)]
+    lived = run(RELEASE, [(T0, a_car()), *fixes], FixedScorer())
+    header, registered, first = lived.lines[Level.MOMENTS]
+    assert [type(line) for line in (header, registered, first)] == [HeaderLine, EventLine, EventLine]
+    assert isinstance(first, EventLine)
+    assert first.event == FenceReported(CAR, T0 + 1, climate="north"), "all that is told of where it is"
+    raw = [effect for effect in effects_of(lived.lines[Level.RAW], RELEASE) if not isinstance(effect, FixTold)]
+    assert effects_of(lived.lines[Level.MOMENTS], RELEASE) == raw

@@ -4,6 +4,7 @@ import pytest
 
 from gateway.core.effects import DecisionRecorded
 from gateway.core.release import ModelSpec, Release, compile_release
+from gateway.core.scoring import ScoringFailed
 from gateway.edge.replay.scores import NotReplayable, RecordedScorer
 from gateway.testing.engines import an_action
 from gateway.testing.samples import make_decision
@@ -90,3 +91,20 @@ def test_scores_of_an_action_that_the_release_has_not_are_an_error() -> None:
     with pytest.raises(NotReplayable, match="'scarf'") as caught:
         loaded({"d.car-1.e1.1": {"scarf": 0.1}})
     assert caught.value.reason == "another_release"
+
+
+def test_of_an_erased_journal_a_missing_answer_is_a_failure_to_answer() -> None:
+    scorer = RecordedScorer(erased=True)
+    with pytest.raises(ScoringFailed, match="erased"):
+        scorer.score("taste", [ROW])
+    scorer.check(made(1))
+
+
+def test_of_an_erased_journal_the_answers_left_are_repeated_however_decisions_are_numbered() -> None:
+    scorer = RecordedScorer(erased=True)
+    scorer.load({"d.car-1.e1.9": {"pastry": 0.1, "tyres": 0.2}}, a_release())
+    assert scorer.score("grip", [ROW]) == [0.2]
+    scorer.check(made(1))
+    scorer.load({}, a_release())
+    with pytest.raises(ScoringFailed, match="erased"):
+        scorer.score("taste", [ROW])

@@ -1,0 +1,1 @@
+"""What operators do for one person: hand over all that is held, hand over receipts, erase."""
