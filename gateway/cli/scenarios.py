@@ -61,13 +61,15 @@ def run(
         say_json({"passed": not failed, "stories": told})
     else:
         claims = sum(int(str(one["claims"])) for one in told)
-        typer.echo(f"{len(scenarios)} scenarios, {len(told)} stories, {claims} claims: {_sum(len(told), len(failed))}")
+        counted = (_number(len(scenarios), "scenario"), _number(len(told), "story"), _number(claims, "claim"))
+        typer.echo(f"{', '.join(counted)}: {f'{len(failed)} of {len(told)} failed' if failed else 'all hold'}")
     if failed:
         raise typer.Exit(1)
 
 
-def _sum(told: int, failed: int) -> str:
-    return f"{failed} of {told} stories failed" if failed else "all hold"
+def _number(count: int, noun: str) -> str:
+    several = f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count} {noun if count == 1 else several}"
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gateway.core import discount, facts, nearest, wording
-from gateway.core.campaign import Action, Kind, Reward, Treatment
+from gateway.core.campaign import Action, Kind, Treatment
 from gateway.core.context import Unit, variables
+from gateway.core.effects import OfferedReward
 from gateway.core.events import Role, Scalar
 from gateway.core.facts import Basis, Fact
 from gateway.core.moments import Moment
@@ -117,12 +118,15 @@ class Candidate:
         title, body, call = self.treatment.texts
         return wording.render(title, self._said), wording.render(body, self._said), wording.render(call, self._said)
 
-    def rewarded(self) -> Reward | None:
+    def rewarded(self) -> OfferedReward | None:
         """Return the reward as it is given now: worded, with its cost."""
         given = self.action.reward
         if given is None:
             return None
-        return Reward(given.id, wording.render(given.text, self._said), self.cost_cents, given.currency)
+        text = wording.render(given.text, self._said)
+        named = any("amount" in wording.placeholders(each) for each in (given.text, *self.treatment.texts))
+        told = self.cost_cents if named or given.discount is not None else None
+        return OfferedReward(given.id, text, self.cost_cents, given.currency, told)
 
     def as_of(self) -> Instant | None:
         """Return when the oldest fact was told that its words show; None: they show none."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from gateway.core.campaign import Kind, Placement, Reward
+from gateway.core.campaign import Kind, Placement
 from gateway.core.events import FenceReported, Outcome, Role
 from gateway.core.moments import Moment
 from gateway.core.state import StateKey
@@ -97,11 +97,26 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferedReward:
+    """A reward as it is offered, worded.
+
+    Attributes:
+        cost_cents: What it costs, in hundredths of `currency`; 0 where nothing is counted.
+        told_cents: The amount its reader is told; None: what it costs is not theirs to know.
+    """
+
+    id: str
+    text: str
+    cost_cents: int = 0
+    currency: str = ""
+    told_cents: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """Anything published to a person.
 
     Attributes:
-        reward: What is given, with the amount in its text and in `cost_cents`.
         slate: The first offer of those that are shown together; empty: it stands alone.
         position: Its place among them, from 0.
         as_of: When the oldest of the facts it shows was told; None: it shows none.
@@ -119,7 +134,7 @@ class Offer:
     title: str
     body: str
     call_to_action: str
-    reward: Reward | None
+    reward: OfferedReward | None
     made: Instant
     expires: Instant
     slate: str = ""

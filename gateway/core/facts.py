@@ -24,6 +24,9 @@ HOUSEHOLD = "household"
 VOICE_OPT_IN = "voice_opt_in"
 """The fact by which a subject agrees to be spoken to while driving."""
 
+LIMIT = 256
+"""How many facts are kept of one subject, fence or unit, forgotten ones included: whoever tells more is told no."""
+
 _FACT = "fact"
 _PREPARED = "prepared"
 
@@ -62,6 +65,12 @@ def learn(memory: Memory, event: FactsChanged) -> list[str]:
         if value is not None and (known is None or known["value"] != value or type(known["value"]) is not type(value)):
             news.append(name)
     return news
+
+
+def would_overflow(memory: Memory, event: FactsChanged) -> bool:
+    """Return whether more than `LIMIT` facts would be kept of one subject, fence or unit."""
+    known = memory.group(*_home_of(event), _FACT)
+    return len(known) + len(event.facts) > LIMIT and len(known.keys() | event.facts.keys()) > LIMIT
 
 
 def prepare(memory: Memory, event: ListPrepared) -> bool:

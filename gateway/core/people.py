@@ -58,12 +58,13 @@ def identified(turn: Turn, event: SubjectIdentified) -> list[Moment]:
     if before == event.subject:
         memory.put(StateKey(Scope.UNIT, unit, "presence", role), arrived)
         return []
-    if before is not None:
-        leave(turn, unit, role, event.ts)
+    _part(turn, unit, role, event.ts)
     # Whoever was unknown here is somebody else, or known from now on: neither keeps the session.
     end_session(turn, unit)
     memory.put(StateKey(Scope.UNIT, unit, "presence", role), arrived)
     keep_personal(turn, unit)
+    # Only now: who is here is not to be forgotten with who has gone.
+    _let_go(turn, before)
     triggers.arrive(memory, turn.agenda, turn.release, event.subject, unit, turn.now)
     moments: list[Moment] = [SubjectArrived(unit, turn.now, event.subject, role, event.method)]
     if suspicion.sight(memory, turn.release, event, turn.now):
@@ -90,6 +91,13 @@ def left(turn: Turn, event: SubjectLeft) -> list[Moment]:
 def leave(turn: Turn, unit: str, role: str, ts: Instant) -> None:
     """Let the subject in a role go, with what stands on a screen for it; the ledger keeps its state."""
     subject = context.subject_in(turn.memory, unit, role)
+    _part(turn, unit, role, ts)
+    _let_go(turn, subject)
+
+
+def _part(turn: Turn, unit: str, role: str, ts: Instant) -> None:
+    """Let a role at a unit be nobody's, with what stood there for whom it was."""
+    subject = context.subject_in(turn.memory, unit, role)
     if subject is None:
         return
     turn.memory.put(StateKey(Scope.UNIT, unit, "presence", role), {"subject": None, "ts": ts})
@@ -99,7 +107,11 @@ def leave(turn: Turn, unit: str, role: str, ts: Instant) -> None:
     if not context.subjects_at(turn.memory, unit):
         end_session(turn, unit)
     keep_personal(turn, unit)
-    if not context.is_present(turn.memory, subject):
+
+
+def _let_go(turn: Turn, subject: str | None) -> None:
+    """Forget a subject that is at no unit any more."""
+    if subject is not None and not context.is_present(turn.memory, subject):
         triggers.depart(turn.memory, turn.agenda, subject)
         forget_absent(turn.memory, turn.now)
 
@@ -160,6 +172,13 @@ def learned(turn: Turn, event: FactsChanged) -> list[Moment]:
     if event.subject == SESSION:
         return ignore(turn, event.unit, "facts_of_nobody")
     _bring_along(turn, event)
+    if event.fence and not event.subject and event.fence not in turn.release.fences:
+        turn.emit([EventRefused(event.unit, turn.now, "unknown_fence")])
+        return []
+    if facts.would_overflow(turn.memory, event):
+        forget_absent(turn.memory, turn.now)
+        turn.emit([EventRefused(event.unit, turn.now, "too_many_facts")])
+        return []
     news = facts.learn(turn.memory, event)
     moments: list[Moment] = []
     if event.valid_until is None or turn.now < event.valid_until:

@@ -16,7 +16,7 @@ from gateway import __version__
 from gateway.core.effects import Effect, EventRefused
 from gateway.core.engine import Engine
 from gateway.core.errors import StoreError
-from gateway.core.events import Event, SubjectIdentified
+from gateway.core.events import Event, FactsChanged, ListPrepared, SubjectIdentified
 from gateway.core.units import SECOND_MS, Instant
 from gateway.edge.alarm import Alarm
 from gateway.edge.arrivals import Arrivals
@@ -44,6 +44,9 @@ HOLD_AT = 2_000
 """Transactions on their way to the disk from which on messages are held back."""
 GO_ON_AT = 200
 """Transactions on their way to the disk from which on held messages are taken up again."""
+
+
+_BRING_ALONG = (SubjectIdentified, FactsChanged, ListPrepared)
 
 
 class Runner:
@@ -166,7 +169,7 @@ class Runner:
             log.warning("holding", backlog=self._writer.backlog)
 
     def _receive(self, event: Event, now: Instant) -> list[Effect]:
-        if isinstance(event, SubjectIdentified):
+        if isinstance(event, _BRING_ALONG):
             event = self._arrivals.informed(event)
         effects = self._engine.receive(event, now)
         if self._journal.is_open:

@@ -26,7 +26,7 @@ STEPS = 800
 """How many entries the journal of a run has."""
 SAMPLED = 60
 """Of so many events one is asked what would have been."""
-REPEATED = 10
+REPEATED = 25
 """Of so many runs one is lived through again."""
 
 _FAR_MS = 100 * DAY_MS

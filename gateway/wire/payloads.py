@@ -275,8 +275,8 @@ class Facts(Payload):
 class Reward(Payload):
     """What is given on acceptance.
 
-    `amount` is what it comes to, in `currency`, e.g. `2.50`; both are null where nothing is counted. It stands in
-    `text` already, where the person is to read it.
+    `amount` is what it comes to, in `currency`, e.g. `2.50`; both are null where the reader is told no amount. It
+    stands in `text` already, where the campaign says so.
     """
 
     id: Id

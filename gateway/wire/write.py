@@ -2,7 +2,7 @@
 
 from pydantic import ValidationError
 
-from gateway.core import campaign, effects
+from gateway.core import effects
 from gateway.core.errors import InvariantViolation
 from gateway.wire.payloads import Offer, Reward, Slate, Withdrawal
 
@@ -37,9 +37,11 @@ def encode_offer(offer: effects.Offer) -> bytes:
     return payload.encode()
 
 
-def _reward(reward: campaign.Reward) -> Reward:
-    cents = reward.cost_cents
-    amount = f"{cents // 100}.{cents % 100:02d}" if cents else None
+def _reward(reward: effects.OfferedReward) -> Reward:
+    cents = reward.told_cents
+    if cents is None:
+        return Reward(id=reward.id, text=reward.text)
+    amount = f"{cents // 100}.{cents % 100:02d}"
     return Reward(id=reward.id, text=reward.text, amount=amount, currency=reward.currency or None)
 
 

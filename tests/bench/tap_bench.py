@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 from bench_site import ENVIRONMENT, IN_FLIGHT, ROOT, Site, opened_site, rss_mib, running_gateway, until
@@ -25,6 +26,7 @@ from process_bench import drained_per_s
 from gateway.core.events import UnitKind
 from gateway.core.release import Release
 from gateway.edge.exchange import Receipt
+from gateway.edge.observe import configure_log
 from gateway.edge.store.ledger import Ledger
 from gateway.testing.clock import FakeClock
 from gateway.testing.samples import T0
@@ -37,9 +39,9 @@ from simulators.load.plan import Messages
 GATES = 20
 KNOWN = 100_000
 RUNS = 3
-TAPS = 20_000
+TAPS = 10_000
 RATES = (500, 1_000)
-SECONDS = 15
+SECONDS = 10
 OFFER_EVERY_S = 0.1
 PATIENCE_S = 2.0
 RECEIVE_MAXIMUM = 200
@@ -272,32 +274,52 @@ def _offered(reports: list[Report]) -> dict[str, object]:
 # The runner and the ledger alone.
 
 
+class _Heard(NamedTuple):
+    """What became of `TAPS` taps in the runner alone; offers and silences are those of each tap."""
+
+    wall_s: float
+    cpu_s: float
+    offers: float
+    silences: float
+
+
 def _in_process(site: Site, moment: str, tier: str) -> dict[str, object]:
     release = read_release(site.folder / moment).release
     runs = [asyncio.run(_heard(site.folder / "data/ledger.db", release, tier)) for _ in range(1 + RUNS)][1:]
     return {
-        "sustained": figure([TAPS / wall_s for wall_s, _ in runs], "taps/s", 0),
-        "cpu": figure([cpu_s / TAPS * 1e6 for _, cpu_s in runs], "us/tap", 0),
+        "sustained": figure([TAPS / run.wall_s for run in runs], "taps/s", 0),
+        "cpu": figure([run.cpu_s / TAPS * 1e6 for run in runs], "us/tap", 0),
+        "offers_a_tap": runs[-1].offers,
+        "silences_a_tap": runs[-1].silences,
     }
 
 
-async def _heard(path: Path, release: Release, tier: str) -> tuple[float, float]:
-    """Return the seconds, and those of CPU, until all taps are acknowledged; the writer's thread is counted."""
+async def _heard(path: Path, release: Release, tier: str) -> _Heard:
+    """Tell a runner of all taps, and wait until they are acknowledged; its ledger's thread is counted."""
     units = [{"id": f"gate-{number}", "kind": "kiosk", "placements": ["kiosk_screen"]} for number in range(GATES)]
+    configure_log("warning", "json")
     with closing(Ledger(path)) as ledger:
         clock = FakeClock(ledger.last_now)
     async with a_stage(path, release, clock, units=units, ledger={"max_mib": MAX_BYTES // 2**20}) as stage:
         taps = [(f"wayside/v1/gate-{n % GATES}/identity", _filled(TAP % tier, n, clock.now() + n)) for n in range(TAPS)]
+        moved_on = asyncio.Event()
+
+        def acknowledge(number: int) -> None:
+            stage.acknowledged.append(number)
+            moved_on.set()
+
         began, cpu = time.perf_counter(), time.process_time()
         for number, (topic, payload) in enumerate(taps):
             clock.advance(1)
-            receipt = Receipt(stage.acknowledged.append, number)
-            stage.runner.message(topic, payload, receipt, retained=False)
+            stage.runner.message(topic, payload, Receipt(acknowledge, number), retained=False)
             while number - len(stage.acknowledged) >= RECEIVE_MAXIMUM:
-                await asyncio.sleep(0)
+                moved_on.clear()
+                await moved_on.wait()
                 _take_offers(stage)
         await stage.settled()
-        return time.perf_counter() - began, time.process_time() - cpu
+        wall_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu
+        decided = [stage.count("decisions_total", outcome=outcome) / TAPS for outcome in ("offer", "silence")]
+        return _Heard(wall_s, cpu_s, *decided)
 
 
 def _take_offers(stage: Stage) -> None:

@@ -6,6 +6,7 @@ import pytest
 from gateway.core import context
 from gateway.core.campaign import Action, Discount, Kind, Nearest, Reward
 from gateway.core.candidate import Addressee, Candidate, age_s, basis_of
+from gateway.core.effects import OfferedReward
 from gateway.core.events import Role, Scalar, UnitKind
 from gateway.core.facts import Basis, Fact
 from gateway.core.fences.geometry import Circle, Fence
@@ -106,7 +107,10 @@ def test_a_reward_costs_what_it_says_or_what_a_discount_comes_to() -> None:
     assert place.candidate(replace(SERVICE, reward=Reward("tea", "A tea", 120, "EUR"))).price() == 120
     candidate = place.candidate(replace(SERVICE, reward=personal))
     candidate.cost_cents = candidate.price()
-    assert candidate.rewarded() == Reward("stay", "4.50 EUR off", 450, "EUR")
+    assert candidate.rewarded() == OfferedReward("stay", "4.50 EUR off", 450, "EUR", 450)
+    silent = place.candidate(replace(SERVICE, reward=Reward("tea", "A tea", 120, "EUR")))
+    silent.cost_cents = silent.price()
+    assert silent.rewarded() == OfferedReward("tea", "A tea", 120, "EUR")
 
 
 def test_a_fact_from_a_clock_ahead_of_ours_is_new() -> None:

@@ -20,7 +20,17 @@ from gateway.core.campaign import (
 )
 from gateway.core.decide import Judge, decide
 from gateway.core.drive import Drive, Driving
-from gateway.core.effects import Decision, Effect, Offer, OfferMade, OfferWithdrawn, Refusal, Stage, Verdict
+from gateway.core.effects import (
+    Decision,
+    Effect,
+    Offer,
+    OfferedReward,
+    OfferMade,
+    OfferWithdrawn,
+    Refusal,
+    Stage,
+    Verdict,
+)
 from gateway.core.events import SESSION, Outcome, Role, UnitKind
 from gateway.core.moments import DroveOff, Moment, Parked
 from gateway.core.release import ModelSpec, compile_release
@@ -137,7 +147,7 @@ def test_an_offer_carries_the_reward_of_its_action() -> None:
         {"purpose": "offer_display", "id": "g1", "given": True, "supersedes": [], "valid_until": None},
     )
     (offer,) = offers_in(table.decide(replace(an_action(), reward=reward)))
-    assert offer.reward == reward
+    assert offer.reward == OfferedReward("coffee", "A coffee on the house")
 
 
 def test_a_decision_is_recorded_whole() -> None:
@@ -380,7 +390,7 @@ def test_what_an_offer_says_is_filled_in() -> None:
     reward = Reward("stay", "{amount} off", 0, "EUR", Discount("risk", "worth", 0.1, 50, 500))
     (offer,) = offers_in(table.decide(replace(an_action(), treatments=(worded,), reward=reward)))
     assert (offer.title, offer.body, offer.call_to_action) == ("Your blue jacket", "seen 2 min ago", "Take 4.50 EUR")
-    assert offer.reward == Reward("stay", "4.50 EUR off", 450, "EUR")
+    assert offer.reward == OfferedReward("stay", "4.50 EUR off", 450, "EUR", 450)
     assert offer.as_of == T0 - 120_000
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from gateway.core import offer_records, offers
-from gateway.core.campaign import Action, Budget, Calendar, Cap, ContactPolicy, Group, Kind, Per, Reward, Suppression
+from gateway.core.campaign import Action, Budget, Calendar, Cap, ContactPolicy, Group, Kind, Per, Suppression
 from gateway.core.context import Unit
-from gateway.core.effects import Offer, OutcomeRecorded
+from gateway.core.effects import Offer, OfferedReward, OutcomeRecorded
 from gateway.core.events import SESSION, Outcome, OutcomeReported, UnitKind
 from gateway.core.offer_records import MADE
 from gateway.core.release import compile_release
@@ -22,7 +22,7 @@ UNIT = Unit(CAR, UnitKind.CAR, ("driver_screen",), "en", contextual_offers=True,
 HOURLY = ContactPolicy((Cap(1, 3600), Cap(1, 3600, per=Per.UNIT)), cool_down_s=60, suppression=Suppression(1, 60))
 PASTRY = replace(an_action("pastry"), contact=HOURLY, group="sweet", budget=Budget(1000, Calendar.DAY))
 CAKE = replace(an_action("cake"), contact=HOURLY, group="sweet")
-COUPON = Reward("coupon", "2.50 EUR off", cost_cents=250, currency="EUR")
+COUPON = OfferedReward("coupon", "2.50 EUR off", cost_cents=250, currency="EUR")
 NOW = T0 + 1_000
 MIDNIGHT = 1_699_916_400_000  # where the unit is: 2023-11-14T00:00:00+01:00
 

@@ -16,12 +16,11 @@ from gateway.core.campaign import (
     Kind,
     Placement,
     Rank,
-    Reward,
     Suppression,
 )
 from gateway.core.consent import FOR_GOOD
 from gateway.core.context import Unit
-from gateway.core.effects import Offer, OfferWithdrawn, OutcomeRecorded
+from gateway.core.effects import Offer, OfferedReward, OfferWithdrawn, OutcomeRecorded
 from gateway.core.events import SESSION, Outcome, OutcomeReported, UnitKind
 from gateway.core.moments import Moment, OfferAccepted, OfferDeclined, OfferIgnored, OfferRedeemed, UseSuspected
 from gateway.core.offer_records import MADE, OPEN, WITHDRAWN
@@ -42,7 +41,7 @@ FOLLOWING = [
     for outcome in (Outcome.ACCEPTED, Outcome.REDEEMED, Outcome.DECLINED)
 ]
 DAILY = replace(PASTRY, budget=Budget(1000, Calendar.DAY))
-COUPON = Reward("coupon", "2.50 EUR off", cost_cents=250, currency="EUR")
+COUPON = OfferedReward("coupon", "2.50 EUR off", cost_cents=250, currency="EUR")
 TIMER = TimerKey("offer", "o.car-1.e1.1")
 NOW = T0 + 1_000
 ENDED = {Outcome.REDEEMED, Outcome.DECLINED, Outcome.DISMISSED, Outcome.NEVER_AGAIN, Outcome.EXPIRED}

@@ -332,3 +332,12 @@ def test_whoever_had_left_a_lost_unit_does_not_leave_again() -> None:
     car.memory.take_changes()
     car.hears(UnitLost(CAR, T0 + 2))
     assert car.memory.take_changes() == []
+
+
+def test_who_takes_anothers_place_keeps_what_they_brought_along() -> None:
+    car = Car(RELEASE)
+    car.hears(identified(BEN))
+    key = StateKey(Scope.SUBJECT, ANNA, "fact", "stamps")
+    car.hears(SubjectIdentified(CAR, T0 + 1, "i1", ANNA, Role.DRIVER, state={key: fact(9)}))
+    assert known_of(car) == {"stamps": Fact(9, T0)}
+    assert car.memory.owners(Scope.SUBJECT) == [ANNA]

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core import people, perceive, triggers
+from gateway.core import facts, people, perceive, triggers
 from gateway.core.campaign import Per, Placement, Step, Trigger
-from gateway.core.effects import EventIgnored, OfferWithdrawn
+from gateway.core.effects import EventIgnored, EventRefused, OfferWithdrawn
 from gateway.core.events import (
     SESSION,
     FactsChanged,
@@ -320,3 +320,24 @@ def test_who_leaves_has_no_timer_left() -> None:
     car.hears(left())
     assert [key.name for key, _ in perceive.timers_of(car.turn(), CAR)] == ["silence"]
     assert car.agenda.next_due() == T0 + 24 * 60 * MINUTE_MS
+
+
+def test_a_fact_of_a_fence_that_nobody_knows_is_refused() -> None:
+    car = Car(a_release(fences=[a_fence("station")]))
+    for fence, refused in (("station", False), ("elsewhere", True)):
+        car.hears(FactsChanged(CAR, T0, "", {"stock": 1}, fence=fence))
+        assert (EventRefused(CAR, T0, "unknown_fence") in car.effects) is refused
+    assert car.memory.owners(Scope.FENCE) == ["station"]
+
+
+def test_so_many_facts_are_kept_of_one_owner_and_no_more() -> None:
+    car = Car()
+    full: dict[str, Scalar | None] = {f"f{number}": number for number in range(facts.LIMIT)}
+    car.hears(FactsChanged(CAR, T0, "", full))
+    car.hears(FactsChanged(CAR, T0, "", {"f0": 7}))
+    assert car.effects == []
+    car.hears(FactsChanged(CAR, T0, "", {"f0": 8, "one_more": 1}))
+    assert car.effects == [EventRefused(CAR, T0, "too_many_facts")]
+    assert facts.of_place(car.memory, CAR, T0)["f0"].value == 7
+    car.hears(FactsChanged(CAR, T0, "", {"one_more": 1}, fence="", id="x"))
+    assert len(facts.of_place(car.memory, CAR, T0)) == facts.LIMIT

@@ -22,7 +22,7 @@ from gateway.core.campaign import (
 )
 from gateway.core.candidate import Addressee, Candidate, basis_of
 from gateway.core.drive import Drive, Driving
-from gateway.core.effects import Refusal, Stage
+from gateway.core.effects import OfferedReward, Refusal, Stage
 from gateway.core.events import SESSION, Outcome, Purpose, Role, Scalar, UnitKind
 from gateway.core.release import ModelSpec
 from gateway.core.screening import Scene, screen, screen_whole
@@ -271,7 +271,7 @@ def standing(
     action: Action,
     number: int = 1,
     placement: Placement = Placement.DRIVER_SCREEN,
-    reward: Reward | None = None,
+    reward: OfferedReward | None = None,
 ) -> str:
     """Let an offer of the action stand, on the driver's screen unless told otherwise."""
     offer = replace(make_offer(number), holder=ANNA, action=action.id, kind=action.kind)

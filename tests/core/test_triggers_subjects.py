@@ -296,3 +296,13 @@ def test_arriving_is_a_person_s_own_doing() -> None:
     people.match(SubjectArrived(CAR, at(0), ANNA, "driver"))
     assert (people.windows(ANNA), people.windows(BERT)) == (["coffee/0"], [])
     assert people.match(SubjectArrived(CAR, at(1), ANNA, "driver")) == [ANNA]
+
+
+def test_a_single_moment_of_a_subject_passes_its_condition_or_is_none() -> None:
+    single = replace(
+        an_action("coffee"), triggers=(Trigger((replace(STOP, condition="moment.at < 0"),), per=Per.SUBJECT),)
+    )
+    people = People(single, replace(single, id="tea", triggers=(Trigger((STOP,), per=Per.SUBJECT),)))
+    people.come(ANNA)
+    found = triggers.match(people.memory, people.agenda, people.release, parked(0))
+    assert [(match.action.id, match.about) for match in found] == [("tea", ANNA)]

@@ -1,10 +1,10 @@
 """What the engine is told of who arrives: their own entries, and those of the household that their own fact names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gateway.core.effects import Effect, StateChanged
-from gateway.core.events import Role, SubjectIdentified
+from gateway.core.events import Event, FactsChanged, ListPrepared, Role, SubjectIdentified, UnitLost
 from gateway.core.state import Scope, StateKey
 from gateway.edge.arrivals import Arrivals
 from gateway.edge.store.ledger import Ledger
@@ -23,6 +23,12 @@ def put(key: StateKey, value: object) -> Effect:
     return StateChanged(key, value)
 
 
+def state_of(arrivals: Arrivals, event: Event = ARRIVED) -> Mapping[StateKey, object]:
+    informed = arrivals.informed(event)
+    assert isinstance(informed, SubjectIdentified | FactsChanged | ListPrepared)
+    return informed.state
+
+
 def belongs_to(household: str) -> dict[str, object]:
     return {"value": household, "ts": T0, "until": None}
 
@@ -32,7 +38,7 @@ async def test_a_household_comes_with_its_member_and_with_nobody_else(ledger_pat
     await watched.commit(transaction_of(put(HOUSEHOLD, belongs_to("h.1")), put(CAP, T0), put(VISITS, 3)))
     await watched.commit(transaction_of(put(CAP._replace(owner="h.2"), T0), put(VISITS._replace(owner="p.2"), 4)))
     arrivals = Arrivals(open_ledger(), watched.writer)
-    assert arrivals.informed(ARRIVED).state == {HOUSEHOLD: belongs_to("h.1"), CAP: T0, VISITS: 3}
+    assert state_of(arrivals) == {HOUSEHOLD: belongs_to("h.1"), CAP: T0, VISITS: 3}
     await watched.writer.close()
 
 
@@ -43,17 +49,31 @@ async def test_what_is_on_its_way_to_the_disk_counts_already(ledger_path: Path, 
     watched.writer.submit(transaction_of(put(HOUSEHOLD, belongs_to("h.2")), put(VISITS, None)))
     ticket = watched.writer.submit(transaction_of(put(CAP._replace(owner="h.2"), T0 + 1)))
     # No await between: the writer's thread cannot have told the loop yet that these are on disk.
-    told = arrivals.informed(ARRIVED).state
+    told = state_of(arrivals)
     assert told == {HOUSEHOLD: belongs_to("h.2"), CAP._replace(owner="h.2"): T0 + 1}
     await watched.until(lambda: watched.commits[-1].ticket >= ticket)
-    assert arrivals.informed(ARRIVED).state == told
+    assert state_of(arrivals) == told
     await watched.writer.close()
 
 
 async def test_a_fact_that_names_no_household_brings_none(ledger_path: Path, open_ledger: Opener) -> None:
     watched = WatchedWriter(ledger_path)
     await watched.commit(transaction_of(put(HOUSEHOLD, {"value": 7, "ts": T0, "until": None}), put(CAP, T0)))
-    assert list(Arrivals(open_ledger(), watched.writer).informed(ARRIVED).state) == [HOUSEHOLD]
+    assert list(state_of(Arrivals(open_ledger(), watched.writer))) == [HOUSEHOLD]
+    await watched.writer.close()
+
+
+async def test_what_is_told_of_somebody_brings_along_what_is_known_of_them_already(
+    ledger_path: Path, open_ledger: Opener
+) -> None:
+    watched = WatchedWriter(ledger_path)
+    await watched.commit(transaction_of(put(HOUSEHOLD, belongs_to("h.1")), put(CAP, T0), put(VISITS, 3)))
+    arrivals = Arrivals(open_ledger(), watched.writer)
+    own = {HOUSEHOLD: belongs_to("h.1"), VISITS: 3}
+    assert state_of(arrivals, FactsChanged("car-1", T0, "p.1", {"visits": 4})) == own
+    assert state_of(arrivals, ListPrepared("car-1", T0, "f", "p.1", {})) == own
+    for event in (FactsChanged("car-1", T0, "", {"queue": 4}, fence="cafe"), UnitLost("car-1", T0)):
+        assert arrivals.informed(event) is event
     await watched.writer.close()
 
 

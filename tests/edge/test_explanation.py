@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from pydantic import TypeAdapter
 
-from gateway.core.campaign import Reward
 from gateway.core.effects import (
     Decision,
     DecisionRecorded,
     Effect,
+    OfferedReward,
     OfferMade,
     OfferWithdrawn,
     OutcomeRecorded,
@@ -166,7 +166,9 @@ async def test_a_slate_is_told_offer_by_offer_with_amount_and_age(ledger_path: P
     spoken = make_decision()
     second = replace(spoken.verdicts[0], action="coffee")
     decision = replace(spoken, verdicts=(spoken.verdicts[0], second), slate=("o.car-1.e1.1.2",))
-    first = replace(make_offer(), reward=Reward("r", "2.50 off", 250, "EUR"), slate="o.car-1.e1.1", as_of=T0 - 60_000)
+    first = replace(
+        make_offer(), reward=OfferedReward("r", "2.50 off", 250, "EUR", 250), slate="o.car-1.e1.1", as_of=T0 - 60_000
+    )
     beside = replace(first, id="o.car-1.e1.1.2", action="coffee", position=1, reward=None, as_of=None)
     watched = WatchedWriter(ledger_path)
     recorder = Recorder(encode_offer)

@@ -84,3 +84,14 @@ async def test_the_engine_hears_of_a_household_with_the_one_who_arrives(tmp_path
         stage.let_in()
         await stage.settled()
         assert stage.runner._engine.snapshot()[StateKey(Scope.HOUSEHOLD, "h.1", "cap", "*/o.1")] == 5
+
+
+async def test_of_somebody_absent_a_fact_that_comes_late_changes_nothing(tmp_path: Path) -> None:
+    async with a_stage(tmp_path / "ledger.db") as stage:
+        for ts, visits in ((T0 - 5, 3), (T0 - 9, 2)):
+            stage.say("facts", {"ts_ms": ts, "subject": "s.9", "facts": {"visits": visits}})
+        await stage.settled()
+        stage.say("facts", {"ts_ms": T0 - 8, "subject": "s.9", "facts": {"visits": 1}})
+        await stage.settled()
+        (known,) = stage.rows("SELECT json_extract(value, '$.value') FROM state WHERE owner = 's.9'")
+        assert known == (3,)

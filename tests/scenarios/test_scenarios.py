@@ -60,9 +60,8 @@ def test_an_editor_with_the_schema_finds_nothing_wrong_with_a_scenario(path: Pat
 class _Plain(yaml.SafeLoader):
     """Reads YAML as editors do, by version 1.2: `off` is a word, `08:00` a time of day."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
-
+_Plain.yaml_implicit_resolvers = {}
 _Plain.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("true|false"), list("tf"))
 _Plain.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?(?:0|[1-9]\d*)$"), list("-+0123456789"))
 _Plain.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+\.\d+$"), list("-+0123456789"))

@@ -89,6 +89,7 @@ EVENTS: dict[type, st.SearchStrategy[Event]] = {
         TEXT,
         TEXT,
         st.none() | INSTANT,
+        STATE,
     ),
     ListPrepared: st.builds(
         ListPrepared,
@@ -98,6 +99,7 @@ EVENTS: dict[type, st.SearchStrategy[Event]] = {
         TEXT,
         st.dictionaries(TEXT, st.floats(0, 1), max_size=4),
         st.none() | INSTANT,
+        STATE,
     ),
     OutcomeReported: st.builds(OutcomeReported, TEXT, INSTANT, TEXT, TEXT, st.sampled_from(Outcome), TEXT),
 }

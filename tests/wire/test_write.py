@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from gateway.core.campaign import Kind, Placement, Reward
-from gateway.core.effects import Offer, OfferWithdrawn
+from gateway.core.campaign import Kind, Placement
+from gateway.core.effects import Offer, OfferedReward, OfferWithdrawn
 from gateway.core.errors import InvariantViolation
 from gateway.core.events import Role
 from gateway.wire import payloads
@@ -26,7 +26,7 @@ OFFER = Offer(
     title="Ein S\u00fc\u00dfes?",
     body="Bis elf.",
     call_to_action="Ja",
-    reward=Reward("pastry", "gratis"),
+    reward=OfferedReward("pastry", "gratis"),
     made=12,
     expires=300_012,
 )
@@ -53,11 +53,13 @@ def test_an_offer_has_exactly_the_fields_of_its_payload() -> None:
     }
 
 
-@pytest.mark.parametrize(("cents", "amount"), [(250, "2.50"), (5, "0.05"), (100_000, "1000.00"), (0, None)])
-def test_the_amount_of_a_reward_is_a_decimal_and_none_where_nothing_is_counted(cents: int, amount: str | None) -> None:
-    reward = Reward("coupon", "off", cents, "EUR")
+@pytest.mark.parametrize(("cents", "amount"), [(250, "2.50"), (5, "0.05"), (100_000, "1000.00"), (None, None)])
+def test_the_amount_of_a_reward_is_a_decimal_and_none_where_it_is_not_told(
+    cents: int | None, amount: str | None
+) -> None:
+    reward = OfferedReward("coupon", "off", 999, "EUR", told_cents=cents)
     written = json.loads(encode_offer(dataclasses.replace(OFFER, reward=reward)))["reward"]
-    assert written == {"id": "coupon", "text": "off", "amount": amount, "currency": "EUR"}
+    assert written == {"id": "coupon", "text": "off", "amount": amount, "currency": amount and "EUR"}
 
 
 def test_an_offer_tells_its_place_on_a_slate_and_the_age_of_what_it_shows() -> None:
@@ -66,7 +68,7 @@ def test_an_offer_tells_its_place_on_a_slate_and_the_age_of_what_it_shows() -> N
 
 
 def test_firmware_that_knows_only_the_fields_of_before_finds_them_where_they_were() -> None:
-    reward = Reward("coupon", "2.50 off", 250, "EUR")
+    reward = OfferedReward("coupon", "2.50 off", 250, "EUR", told_cents=250)
     newer = json.loads(encode_offer(dataclasses.replace(OFFER, reward=reward, slate="o.car-7.e1.11", as_of=5)))
     older = json.loads(encode_offer(OFFER))
     assert [name for name in older if newer[name] != older[name]] == ["reward", "slate", "as_of_ms"]

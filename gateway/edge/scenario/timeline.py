@@ -82,14 +82,11 @@ def _scene(played: Played, scene: Scene) -> Iterator[str]:
         came = list(_came(played, call)) if call.event is None else []
         if came:
             yield from _at(casting, call.now, "time passes", came)
-    happened = False
     for happening in scene.entry.happenings:
         calls = [call for call in scene.calls if call.happening is happening]
-        came = [line for call in calls for line in _came(played, call)]
-        yield from _at(casting, scene.now, words(happening), came)
-        happened = True
-    if not happened:
-        yield from _at(casting, scene.now, "nothing more happens" if scene.calls else "nothing happens", [])
+        yield from _at(casting, scene.now, words(happening), (line for call in calls for line in _came(played, call)))
+    if not scene.entry.happenings:
+        yield from _at(casting, scene.now, "nothing else happens", ())
 
 
 def _at(casting: Casting, now: Instant, what: str, came: Iterable[str]) -> Iterator[str]:
