@@ -8,7 +8,7 @@ to that begin may fall out of it or into it, as it would on a wall calendar.
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from gateway.core.campaign import Calendar
+from gateway.core.terms import Calendar
 from gateway.core.units import DAY_MS, HOUR_MS, SECOND_MS, Instant
 
 _WEEK_DAYS = 7

@@ -1,11 +1,12 @@
 """What could be done, as the engine uses it. Campaign files are read and checked by `gateway.wire.campaigns`."""
 
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
 from gateway.core.events import Outcome, Role
-from gateway.core.moments import LOCATION_MOMENTS
+from gateway.core.steps import Challenge, Step, Trigger, is_located, steps_of
+from gateway.core.terms import UNLIMITED, Budget, ContactPolicy, Group, Per, Reward
 from gateway.core.units import Instant
 
 
@@ -53,191 +54,6 @@ ADDRESSEE: dict[Placement, tuple[Role, ...]] = {
     Placement.PHONE: (Role.DRIVER, Role.PASSENGER, Role.CUSTOMER),
 }
 """Whose placement it is: the first of these roles that is present; the first of all when nobody is known."""
-
-
-class Calendar(StrEnum):
-    """A fixed window: the hour, day, week (from Monday) or month in the unit's local time."""
-
-    HOUR = "hour"
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-
-
-class Per(StrEnum):
-    """Whose something is: whose offers a cap counts, whose moments a pattern follows."""
-
-    SUBJECT = "subject"
-    UNIT = "unit"
-    HOUSEHOLD = "household"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One moment to wait for; a given filter must match.
-
-    Attributes:
-        fence_kind, fence, tag: Match any fence the moment names, by its kind, its id, one of its tags.
-        action: The action whose offer the moment is about.
-        fact: The fact that has changed.
-        challenge: The challenge that the moment is about.
-        condition: CEL over `moment` and the moments bound by earlier steps; empty means always.
-        bound: The name by which later conditions call this step's (last) moment; empty: they do not.
-        times: How many such moments the step takes.
-    """
-
-    moment: str
-    fence_kind: str | None = None
-    fence: str | None = None
-    action: str | None = None
-    tag: str | None = None
-    fact: str | None = None
-    challenge: str | None = None
-    condition: str = ""
-    bound: str = ""
-    times: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Absence:
-    """Nothing like `step` happens for `for_s` seconds. Its filters and condition are those of any step."""
-
-    step: Step
-    for_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """Moments in this order, the last less than `within_s` seconds after the first.
-
-    A trigger of one step, taken once, without absence, matches that one moment; `within_s` is then 0.
-
-    Attributes:
-        unless: Moments which, while the pattern is under way, undo it.
-        absence: What must not happen after the last step: the trigger matches when that time has passed.
-        per: UNIT: moments at one unit, while the same people are there. SUBJECT: the moments at any unit that a known
-            person has had part in, remembered from visit to visit, if they agree to `profiling`.
-    """
-
-    steps: tuple[Step, ...]
-    within_s: int = 0
-    unless: tuple[Step, ...] = ()
-    absence: Absence | None = None
-    per: Per = Per.UNIT
-
-    @property
-    def is_single(self) -> bool:
-        """Whether one moment alone makes it match, so that nothing is remembered for it."""
-        return len(self.steps) == 1 and self.steps[0].times == 1 and self.absence is None
-
-
-@dataclass(frozen=True, slots=True)
-class Challenge:
-    """So many moments in one calendar window, by one known person: each is a `ChallengeAdvanced`, the last also met.
-
-    A condition of `counted` sees `moment` only.
-    """
-
-    id: str
-    counted: Step
-    times: int
-    each: Calendar
-    campaign: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Cap:
-    """At most `count` contacts in a window: in any `within_s` seconds (sliding), or in each calendar window (fixed).
-
-    Attributes:
-        within_s: Seconds; 0 for a fixed window.
-        each: The fixed window, or None. Exactly one of the two is given.
-        per: Whose contacts are counted. Of a household that is not known, the subject's own; a session's only per unit
-            and per session.
-    """
-
-    count: int
-    within_s: int = 0
-    each: Calendar | None = None
-    per: Per = Per.SUBJECT
-
-
-@dataclass(frozen=True, slots=True)
-class Suppression:
-    """After `ignored` offers in a row that were presented and left unanswered: none for `for_s` seconds."""
-
-    ignored: int
-    for_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class ContactPolicy:
-    """How often people may be bothered: at the level of an action, of a group of actions, or of all marketing.
-
-    Attributes:
-        caps: All of them hold.
-        cool_down_s: After an offer of this level was declined or dismissed, none of it to that person for so long.
-    """
-
-    caps: tuple[Cap, ...] = ()
-    cool_down_s: int = 0
-    suppression: Suppression | None = None
-
-
-UNLIMITED = ContactPolicy()
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Actions that share a contact policy and, if `slate` is above 1, are shown together, up to that many."""
-
-    id: str
-    contact: ContactPolicy = UNLIMITED
-    slate: int = 1
-    campaign: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Discount:
-    """A personal discount: `share` of what may be lost, which is risk times worth; monotone in both, and capped.
-
-    It is rounded down to `step_cents` and at most `at_most_cents`. See `gateway.core.discount`.
-
-    Attributes:
-        risk: The fact that holds the probability of walking away, 0 to 1.
-        worth: The fact that holds what the customer is worth, in the reward's currency.
-    """
-
-    risk: str
-    worth: str
-    share: float
-    step_cents: int
-    at_most_cents: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reward:
-    """What is given on acceptance. Marketing only.
-
-    Attributes:
-        text: For people; `{amount}` stands for the amount.
-        cost_cents: What it costs, in hundredths of `currency`; 0: nothing is counted. Of a discount, follows from it.
-        currency: ISO 4217; empty without cost and discount.
-    """
-
-    id: str
-    text: str
-    cost_cents: int = 0
-    currency: str = ""
-    discount: Discount | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What all rewards of an action may cost at this gateway, in hundredths; each calendar window, or None: in all."""
-
-    total_cents: int
-    each: Calendar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +126,6 @@ _READS_LOCATION = re.compile(r"\b(?:fences|fence_kinds|fence_tags|ahead|ahead_ki
 _READS_PERSON = re.compile(r"\bfacts\b")
 _SHOWS_PERSON = re.compile(r"\{facts\.")
 _SHOWS_LOCATION = re.compile(r"\{(?:place\.|nearest\.|moment\.fence)")
-_ASKS_WHERE = re.compile(r"\.\s*fences?(?:_kinds?)?\b|\[")
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,42 +249,3 @@ class Campaigns:
     groups: tuple[Group, ...] = ()
     challenges: tuple[Challenge, ...] = ()
     contact: ContactPolicy = UNLIMITED
-
-
-def steps_of(trigger: Trigger) -> tuple[Step, ...]:
-    """Return every step of a trigger, those that undo it or must not happen included."""
-    absent = () if trigger.absence is None else (trigger.absence.step,)
-    return (*trigger.steps, *trigger.unless, *absent)
-
-
-def is_located(step: Step) -> bool:
-    """Return whether a step rests on where somebody is: by its moment, a filter, or what its condition reads."""
-    narrowed = bool(step.fence or step.fence_kind or step.tag)
-    return narrowed or step.moment in LOCATION_MOMENTS or _ASKS_WHERE.search(step.condition) is not None
-
-
-def describe(trigger: Trigger) -> str:
-    """Return a trigger in words, e.g. `Parked in fuel_station, then OfferRedeemed of pastry within 1200 s`."""
-    said = ", then ".join(_describe_step(step) for step in trigger.steps)
-    if trigger.within_s:
-        said += f" within {trigger.within_s} s"
-    if trigger.absence is not None:
-        said += f", then no {_describe_step(trigger.absence.step)} for {trigger.absence.for_s} s"
-    if trigger.unless:
-        said += f", unless {' or '.join(_describe_step(step) for step in trigger.unless)}"
-    return said
-
-
-_OF = ("action", "fact", "challenge")
-
-
-def _describe_step(step: Step) -> str:
-    where = step.fence or step.fence_kind
-    said = f"{step.moment}{f' in {where}' if where else ''}{f' tagged {step.tag}' if step.tag else ''}"
-    said += "".join(f" of {value}" for name in _OF if (value := getattr(step, name)) is not None)
-    said += f" if {step.condition}" if step.condition else ""
-    return said + (f" {step.times} times" if step.times > 1 else "")
-
-
-FILTERS = tuple(f.name for f in fields(Step) if f.name not in {"moment", "condition", "bound", "times"})
-"""The fields of a step by which it picks among moments of its kind."""

@@ -25,12 +25,13 @@ from typing import NamedTuple, TypeAlias
 
 from gateway.core import context, facts
 from gateway.core.calendar import LONGEST_MS, window_start
-from gateway.core.campaign import Action, Calendar, Cap, ContactPolicy, Kind, Per, Suppression
+from gateway.core.campaign import Action, Kind
 from gateway.core.consent import home_of
 from gateway.core.context import Unit
 from gateway.core.effects import Offer
 from gateway.core.release import Release
 from gateway.core.state import Memory, Scope, StateKey
+from gateway.core.terms import Calendar, Cap, ContactPolicy, Per, Suppression
 from gateway.core.units import SECOND_MS, Instant
 
 NEVER_AGAIN = "never_again"

@@ -10,12 +10,12 @@ Counting is remembering: it needs agreement, as `gateway.core.partakers` says, a
 """
 
 from gateway.core.calendar import window_start
-from gateway.core.campaign import Challenge, Trigger
 from gateway.core.moments import ChallengeAdvanced, ChallengeMet, Moment
 from gateway.core.partakers import is_occasion, may_remember, partakers
 from gateway.core.patterns import Occasion, is_located
 from gateway.core.release import Release
 from gateway.core.state import Memory, Scope, StateKey
+from gateway.core.steps import Challenge, Trigger
 from gateway.core.units import Instant
 
 _CHALLENGE = "challenge"

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import cel
 
-from gateway.core.campaign import Trigger
 from gateway.core.errors import ReleaseError
 from gateway.core.moments import MOMENTS, Moment
 from gateway.core.policy import ExpressionFault
+from gateway.core.steps import Trigger
 
 MOMENT = "moment"
 """The name by which a condition calls the moment it is asked about."""

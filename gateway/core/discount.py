@@ -11,8 +11,8 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 
-from gateway.core.campaign import Reward
 from gateway.core.facts import Fact
+from gateway.core.terms import Reward
 
 NO_DISCOUNT_DUE = "no_discount_due"
 """Why an action is not offered whose discount comes to nothing."""

@@ -26,11 +26,11 @@ from typing import Any, TypeAlias
 
 import cel
 
-from gateway.core import campaign
-from gateway.core.campaign import Step, Trigger, steps_of
+from gateway.core import steps
 from gateway.core.conditions import Conditions, context_of, tell
 from gateway.core.fences.geometry import Fence
 from gateway.core.moments import FactChanged, Moment
+from gateway.core.steps import Step, Trigger, steps_of
 from gateway.core.units import SECOND_MS, Instant
 
 Told: TypeAlias = Mapping[str, object]
@@ -176,7 +176,7 @@ class Occasion:
         """Return whether the moment is such a step: of its kind, past its filters, and its condition holds."""
         if step.moment != self._name or not passes(step, self.names):
             return False
-        if self._tells_where and not campaign.is_located(step):
+        if self._tells_where and not steps.is_located(step):
             return False
         if not step.condition:
             return True
@@ -225,7 +225,7 @@ def narrowest(step: Step) -> Named:
 
 def is_located(trigger: Trigger) -> bool:
     """Return whether a pattern rests on where somebody was."""
-    return any(campaign.is_located(step) for step in steps_of(trigger))
+    return any(steps.is_located(step) for step in steps_of(trigger))
 
 
 def _each(moment: Moment, one: str, many: str) -> tuple[str, ...]:

@@ -7,20 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
-from gateway.core.campaign import (
-    UNLIMITED,
-    Action,
-    Audience,
-    Challenge,
-    ContactPolicy,
-    Follows,
-    Group,
-    Per,
-    Step,
-    Trigger,
-    describe,
-    steps_of,
-)
+from gateway.core.campaign import Action, Audience, Follows
 from gateway.core.conditions import Condition, Conditions, conditions_of
 from gateway.core.errors import ReleaseError
 from gateway.core.events import Outcome
@@ -29,6 +16,8 @@ from gateway.core.fences.geometry import Fence
 from gateway.core.fences.index import FenceIndex
 from gateway.core.patterns import Named, is_located, narrowest
 from gateway.core.policy import Expressions
+from gateway.core.steps import Challenge, Step, Trigger, describe, steps_of
+from gateway.core.terms import UNLIMITED, ContactPolicy, Group, Per
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ Each builder gives one plain thing; what a test is about is said with `dataclass
 
 from collections.abc import Iterable, Sequence
 
-from gateway.core.campaign import Action, Audience, Kind, Placement, Step, Treatment, Trigger
+from gateway.core.campaign import Action, Audience, Kind, Placement, Treatment
 from gateway.core.drive import LOW_VOLTAGE, SPEED
 from gateway.core.effects import Decision, DecisionRecorded, Effect, MomentNoticed, Offer, OfferMade
 from gateway.core.engine import Engine
@@ -29,6 +29,7 @@ from gateway.core.fences.geometry import Circle, Fence
 from gateway.core.moments import Moment
 from gateway.core.release import ModelSpec, Release, compile_release
 from gateway.core.scoring import Scorer, ScoringFailed
+from gateway.core.steps import Step, Trigger
 from gateway.core.units import Instant, Position
 from gateway.testing.samples import T0
 

@@ -7,34 +7,13 @@ follows comes to pass, and each reason of a refusal occurs. Everything is valid:
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.core.campaign import (
-    Absence,
-    Action,
-    Audience,
-    Budget,
-    Calendar,
-    Cap,
-    Challenge,
-    ContactPolicy,
-    Discount,
-    FactNeed,
-    Follows,
-    Group,
-    Kind,
-    Nearest,
-    Per,
-    Placement,
-    Reward,
-    Step,
-    Suppression,
-    Treatment,
-    Trigger,
-    Weight,
-)
+from gateway.core.campaign import Action, Audience, FactNeed, Follows, Kind, Nearest, Placement, Treatment, Weight
 from gateway.core.events import Outcome
 from gateway.core.fences.geometry import Circle, Fence
 from gateway.core.release import ModelSpec, Release, compile_release
 from gateway.core.scoring import ScoringFailed
+from gateway.core.steps import Absence, Challenge, Step, Trigger
+from gateway.core.terms import Budget, Calendar, Cap, ContactPolicy, Discount, Group, Per, Reward, Suppression
 from gateway.core.units import HOUR_MS, Instant, Position
 from gateway.testing.drawing import Draw, among, chance, some
 
@@ -117,7 +96,9 @@ def a_release(draw: Draw) -> Release:
     groups = [Group(f"g{number}", _contact(draw), among(draw, (1, 2, 3))) for number in range(draw.whole(0, 2))]
     names = [f"a{number:02}" for number in range(draw.whole(6, 14))]
     actions = [_action(draw, name, names, groups, challenges) for name in names]
-    return compile_release("r1", 1, fences(), actions, _MODELS, groups=groups, challenges=challenges, contact=_all(draw))
+    return compile_release(
+        "r1", 1, fences(), actions, _MODELS, groups=groups, challenges=challenges, contact=_all(draw)
+    )
 
 
 def another_release(draw: Draw, known: Release, number: int) -> Release:
@@ -240,7 +221,7 @@ def _reward(draw: Draw, *, for_subject: bool) -> tuple[Reward | None, Budget | N
     """Return reward and budget of a marketing action: none, a fixed one, or a personal discount."""
     if chance(draw, 50):
         return None, None
-    budget = Budget(among(draw, (300, 550, 1200)), among(draw, (None, Calendar.HOUR, Calendar.DAY)))
+    budget = Budget(among(draw, (299, 300, 550, 1200)), among(draw, (None, Calendar.HOUR, Calendar.DAY)))
     if for_subject and chance(draw, 40):
         discount = Discount("risk", "worth", 0.1, 50, 300)
         return Reward("off", "{amount} off", currency="EUR", discount=discount), budget
@@ -327,6 +308,6 @@ def _step(draw: Draw, kind: Kind, names: Sequence[str], challenges: Sequence[Cha
     if moment == "FactChanged":
         return replace(step, fact=among(draw, (*SUBJECT_FACTS, *PLACE_FACTS)) if chance(draw, 60) else None)
     if moment in {"Parked", "FenceEntered", "FenceExited", "FenceDwelled"} and chance(draw, 40):
-        where = among(draw, ({"fence_kind": "cafe"}, {"fence_kind": "fuel_station"}, {"tag": "partner"}))
-        return replace(step, **where)
+        kind_of_place, tag = among(draw, (("cafe", None), ("fuel_station", None), (None, "partner")))
+        return replace(step, fence_kind=kind_of_place, tag=tag)
     return step

@@ -7,9 +7,8 @@ millisecond before, or one after.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 
-from gateway.core.campaign import Calendar, ContactPolicy, Placement
+from gateway.core.campaign import Placement
 from gateway.core.drive import LOW_VOLTAGE, SPEED
 from gateway.core.effects import Effect, Offer, OfferMade, OutcomeRecorded
 from gateway.core.events import (
@@ -32,6 +31,7 @@ from gateway.core.events import (
     UnitRegistered,
 )
 from gateway.core.release import Release
+from gateway.core.terms import Calendar, ContactPolicy
 from gateway.core.units import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Instant
 from gateway.testing.drawing import Draw, among, chance, some
 from gateway.testing.random_campaigns import FENCES, PLACE_FACTS, START, SUBJECT_FACTS, UNITS, WORKS
@@ -90,7 +90,7 @@ class Story:
             told: dict[str, Scalar | None] = {"price": 1.5, "stock": 3, WORKS: fence.startswith("bank")}
             yield self._entry(FactsChanged(UNITS[0], self.now, "", told, self._id(), fence=fence))
         for person in PEOPLE:
-            known = {"risk": 0.5, "worth": among(self._draw, (5.0, 20.0, 40.0)), "visits": 3, "basket": "coffee"}
+            known: dict[str, Scalar] = {"risk": 0.5, "worth": among(self._draw, (5.0, 20.0, 40.0)), "visits": 3, "basket": "coffee"}
             facts: dict[str, Scalar | None] = {**known, "voice_opt_in": True}
             if chance(self._draw, 60):
                 facts["household"] = among(self._draw, HOUSEHOLDS)
@@ -272,26 +272,42 @@ class Story:
         return [OutcomeReported(unit, self.now, self._id(), offer.id, outcome)]
 
     def _rare(self) -> Sequence[Occurrence]:
-        """What happens seldom: a household, a list, an end, a wrong clock, a start, another release."""
-        pick, unit, person = self._draw.whole(0, 13), among(self._draw, UNITS), among(self._draw, PEOPLE)
-        if pick == 0:
-            return [UnitLost(unit, self.now)]
-        if pick == 1:
-            house = among(self._draw, (None, *HOUSEHOLDS))
-            return [FactsChanged(unit, self.now, person, {"household": house}, self._id())]
-        if pick == 2:
-            chances = {name: among(self._draw, (0.1, 0.6)) for name in some(self._draw, list(self._names()), 5)}
-            return [ListPrepared(unit, self.now, self._id(), person, chances)]
-        if pick == 3:
-            return [self._unit(unit, offset_s=among(self._draw, (0, 0, 3600)), sure=chance(self._draw, 80))]
-        if pick == 4:
-            return [FactsChanged(unit, self.now, person, {"voice_opt_in": chance(self._draw, 50)}, self._id())]
-        if pick < 7:
-            return [Restarted()]
-        if pick == 7 and len(self._releases) > 1:
-            self._active = self._draw.whole(0, len(self._releases) - 1)
-            return [Activated(self._active)]
-        return self._clock() if pick == 8 else ([among(self._draw, self._sent)] if self._sent else [])
+        """What happens seldom: what is told of a person, a lost or changed unit, a start, another release, a clock."""
+        told: Sequence[Callable[[], Sequence[Occurrence]]] = (self._household, self._list, self._opt_in)
+        of_units = (self._lost, self._registered)
+        of_all = (self._restarted, self._restarted, self._activated, self._clock, *(self._again,) * 5)
+        return among(self._draw, (*told, *of_units, *of_all))()
+
+    def _household(self) -> list[Occurrence]:
+        house = {"household": among(self._draw, (None, *HOUSEHOLDS))}
+        return [FactsChanged(among(self._draw, UNITS), self.now, among(self._draw, PEOPLE), house, self._id())]
+
+    def _opt_in(self) -> list[Occurrence]:
+        voice = {"voice_opt_in": chance(self._draw, 50)}
+        return [FactsChanged(among(self._draw, UNITS), self.now, among(self._draw, PEOPLE), voice, self._id())]
+
+    def _list(self) -> list[Occurrence]:
+        names = some(self._draw, list(self._releases[self._active].actions), 5)
+        chances = {name: among(self._draw, (0.1, 0.6)) for name in names}
+        return [ListPrepared(among(self._draw, UNITS), self.now, self._id(), among(self._draw, PEOPLE), chances)]
+
+    def _lost(self) -> list[Occurrence]:
+        return [UnitLost(among(self._draw, UNITS), self.now)]
+
+    def _registered(self) -> list[Occurrence]:
+        offset_s, sure = among(self._draw, (0, 0, 3600)), chance(self._draw, 80)
+        return [self._unit(among(self._draw, UNITS), offset_s=offset_s, sure=sure)]
+
+    def _restarted(self) -> list[Occurrence]:
+        return [Restarted()]
+
+    def _activated(self) -> list[Occurrence]:
+        self._active = self._draw.whole(0, len(self._releases) - 1)
+        return [Activated(self._active)]
+
+    def _again(self) -> list[Occurrence]:
+        """Something is delivered once more."""
+        return [among(self._draw, self._sent)] if self._sent else []
 
     def _clock(self) -> list[Occurrence]:
         """The clock leaps ahead; or, if it had, is set right."""
@@ -302,9 +318,6 @@ class Story:
         self._ahead_ms = among(self._draw, (0, HOUR_MS, DAY_MS + 1, 400 * DAY_MS))
         self.now += self._ahead_ms
         return [Restarted()]
-
-    def _names(self) -> Iterable[str]:
-        return self._releases[self._active].actions
 
 
 def _turns(policy: ContactPolicy, made: Instant) -> list[Instant]:

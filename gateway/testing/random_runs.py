@@ -126,7 +126,7 @@ class Watched:
         self.referee.counts["checked:snapshot_restores"] += 1
 
     def _live_through(self, entry: Entry) -> None:
-        """Let timers that are due come first, so that what follows from them is told from what follows from the event."""
+        """Let due timers come first, so that what follows from them is told from what follows from the event."""
         self.journal.append(entry)
         if not isinstance(entry.what, SetBack):
             self._watch(self._gateway.wake(entry.now))
@@ -234,8 +234,8 @@ class _WhatIf:
 def _plain(decision: Decision, but: str) -> Decision:
     """Return a decision without what is said of one action; whom silence is for is said by its first candidate."""
     rest = tuple(verdict for verdict in decision.verdicts if verdict.action != but)
-    silent = {} if decision.chosen is not None else {"holder": "", "context": {}}
-    return replace(decision, verdicts=rest, **silent)
+    without_it = replace(decision, verdicts=rest)
+    return without_it if decision.chosen is not None else replace(without_it, holder="", context={})
 
 
 def _is_somebody(presence: object) -> bool:

@@ -12,18 +12,7 @@ from typing import TypeAlias
 
 from hypothesis import strategies as st
 
-from gateway.core.campaign import (
-    Action,
-    Audience,
-    Cap,
-    ContactPolicy,
-    Kind,
-    Placement,
-    Reward,
-    Step,
-    Treatment,
-    Trigger,
-)
+from gateway.core.campaign import Action, Audience, Kind, Placement, Treatment
 from gateway.core.effects import Effect, OfferMade
 from gateway.core.engine import Engine
 from gateway.core.events import (
@@ -46,6 +35,8 @@ from gateway.core.events import (
 )
 from gateway.core.release import ModelSpec, Release, compile_release
 from gateway.core.state import Scope, StateKey
+from gateway.core.steps import Step, Trigger
+from gateway.core.terms import Cap, ContactPolicy, Reward
 from gateway.core.units import MINUTE_MS, SECOND_MS, Instant, Position
 from gateway.testing import streets
 

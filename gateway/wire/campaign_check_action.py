@@ -2,9 +2,10 @@
 
 import re
 
-from gateway.core.campaign import Calendar, Kind
+from gateway.core.campaign import Kind
 from gateway.core.features import is_personal
 from gateway.core.policy import VARIABLES, ExpressionFault, constant_value
+from gateway.core.terms import Calendar
 from gateway.wire.campaign_forms import PLACE
 from gateway.wire.campaign_grammar import EXPRESSION_FIELDS
 from gateway.wire.campaign_known import Known, is_for_anyone, is_marketing, offset_of

@@ -6,9 +6,9 @@ Patterns that cannot match, conditions that cannot run, and names, filters and m
 from collections.abc import Mapping
 from dataclasses import fields
 
-from gateway.core.campaign import Per
 from gateway.core.moments import MOMENTS, SUSPICIONS
 from gateway.core.policy import constant_value
+from gateway.core.terms import Per
 from gateway.wire.campaign_check_action import FOR_SOMEBODY, worded
 from gateway.wire.campaign_known import (
     Known,

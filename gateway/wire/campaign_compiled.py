@@ -6,8 +6,9 @@ from dataclasses import asdict, fields
 
 from pydantic import ValidationError
 
-from gateway.core.campaign import UNLIMITED, Action, Campaigns, ContactPolicy, Kind
+from gateway.core.campaign import Action, Campaigns, Kind
 from gateway.core.errors import ReleaseError
+from gateway.core.terms import UNLIMITED, ContactPolicy
 from gateway.wire.campaign_guard import breaches
 from gateway.wire.campaign_model import FORMAT, CompiledCampaign
 from gateway.wire.campaign_model import UNLIMITED as UNLIMITED_CAPS

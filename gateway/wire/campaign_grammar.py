@@ -9,9 +9,10 @@ from typing import Final
 
 import yaml
 
-from gateway.core.campaign import Audience, Calendar, Kind, Per, Placement
+from gateway.core.campaign import Audience, Kind, Placement
 from gateway.core.events import Outcome
 from gateway.core.moments import MOMENTS
+from gateway.core.terms import Calendar, Per
 from gateway.wire import campaign_forms as form
 from gateway.wire.campaign_rules import TEXT_LIMITS
 from gateway.wire.campaign_shapes import Entry, ListOf, OneOf, Table

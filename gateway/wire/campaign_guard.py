@@ -7,9 +7,11 @@ They are those of `wayside check`, held here a second time, since a release may 
 from collections.abc import Iterator
 from dataclasses import fields
 
-from gateway.core.campaign import Action, Audience, Campaigns, Challenge, Kind, Per, Step, Trigger, steps_of
+from gateway.core.campaign import Action, Audience, Campaigns, Kind
 from gateway.core.conditions import conditions_of
 from gateway.core.moments import MOMENTS, SUSPICIONS
+from gateway.core.steps import Challenge, Step, Trigger, steps_of
+from gateway.core.terms import Per
 from gateway.wire.campaign_rules import (
     CHALLENGE_MOMENTS,
     TEXT_LIMITS,

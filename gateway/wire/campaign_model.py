@@ -10,9 +10,11 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from gateway.core import campaign as core
-from gateway.core.campaign import Audience, Calendar, Kind, Per, Placement
+from gateway.core import steps, terms
+from gateway.core.campaign import Audience, Kind, Placement
 from gateway.core.events import Outcome
 from gateway.core.moments import MOMENTS
+from gateway.core.terms import Calendar, Per
 from gateway.wire.campaign_rules import (
     BOUND_PATTERN,
     CURRENCY_PATTERN,
@@ -68,7 +70,7 @@ def _to_core(value: object) -> object:
 class CompiledStep(_Part):
     """One moment to wait for."""
 
-    of = core.Step
+    of = steps.Step
     moment: str
     fence_kind: str | None = None
     fence: Id | None = None
@@ -94,7 +96,7 @@ class CompiledStep(_Part):
 class CompiledAbsence(_Part):
     """What must not happen."""
 
-    of = core.Absence
+    of = steps.Absence
     step: CompiledStep
     for_s: Seconds
 
@@ -102,7 +104,7 @@ class CompiledAbsence(_Part):
 class CompiledTrigger(_Part):
     """Moments in this order; `within_s` is 0 for a single one."""
 
-    of = core.Trigger
+    of = steps.Trigger
     steps: Annotated[tuple[CompiledStep, ...], Field(min_length=1)]
     within_s: SecondsOrNone = 0
     unless: tuple[CompiledStep, ...] = ()
@@ -113,7 +115,7 @@ class CompiledTrigger(_Part):
 class CompiledCap(_Part):
     """At most `count` contacts in one window."""
 
-    of = core.Cap
+    of = terms.Cap
     count: Count
     within_s: SecondsOrNone = 0
     each: Calendar | None = None
@@ -129,7 +131,7 @@ class CompiledCap(_Part):
 class CompiledSuppression(_Part):
     """After being ignored."""
 
-    of = core.Suppression
+    of = terms.Suppression
     ignored: Count
     for_s: Seconds
 
@@ -137,7 +139,7 @@ class CompiledSuppression(_Part):
 class CompiledContact(_Part):
     """A contact policy; its caps are listed, or it says `unlimited`."""
 
-    of = core.ContactPolicy
+    of = terms.ContactPolicy
     caps: Annotated[tuple[CompiledCap, ...], Field(min_length=1)] | Literal["unlimited"]
     cool_down_s: SecondsOrNone = 0
     suppression: CompiledSuppression | None = None
@@ -150,7 +152,7 @@ class CompiledContact(_Part):
 class CompiledGroup(_Part):
     """Actions that share a contact policy."""
 
-    of = core.Group
+    of = terms.Group
     id: Id
     contact: CompiledContact
     slate: Count = 1
@@ -159,7 +161,7 @@ class CompiledGroup(_Part):
 class CompiledChallenge(_Part):
     """So many moments in a calendar window."""
 
-    of = core.Challenge
+    of = steps.Challenge
     id: Id
     counted: CompiledStep
     times: Count
@@ -209,7 +211,7 @@ class CompiledWeight(_Part):
 class CompiledDiscount(_Part):
     """A personal discount."""
 
-    of = core.Discount
+    of = terms.Discount
     risk: FactName
     worth: FactName
     share: Annotated[float, Field(gt=0, le=1)]
@@ -220,7 +222,7 @@ class CompiledDiscount(_Part):
 class CompiledReward(_Part):
     """What is given on acceptance."""
 
-    of = core.Reward
+    of = terms.Reward
     id: Id
     text: Text
     cost_cents: Annotated[int, Field(ge=0, le=MAX_MONEY_CENTS)] = 0
@@ -231,7 +233,7 @@ class CompiledReward(_Part):
 class CompiledBudget(_Part):
     """What its rewards may cost."""
 
-    of = core.Budget
+    of = terms.Budget
     total_cents: Cents
     each: Calendar | None = None
 

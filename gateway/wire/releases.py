@@ -13,12 +13,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway import __version__
-from gateway.core.campaign import UNLIMITED, Action, Campaigns, Cap, Challenge, ContactPolicy, Group, Trigger, describe
+from gateway.core.campaign import Action, Campaigns
 from gateway.core.consent import purposes_of
 from gateway.core.errors import ReleaseError
 from gateway.core.events import UnitKind
 from gateway.core.fences.geometry import Fence
 from gateway.core.release import Release, compile_release
+from gateway.core.steps import Challenge, Trigger, describe
+from gateway.core.terms import UNLIMITED, Cap, ContactPolicy, Group
 from gateway.core.units import Instant
 from gateway.wire.campaign_compiled import compile_campaign, read_campaign, together
 from gateway.wire.fences import FencesRefused, check_unique, read_fences

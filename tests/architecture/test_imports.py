@@ -32,6 +32,7 @@ PURE_STANDARD_LIBRARY = {
     "struct",
     "types",
     "typing",
+    "zlib",
 }
 THIRD_PARTY = {"cel", "numpy", "shapely"}
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from figures import percentile, repeated
 
-from gateway.core.campaign import Action, Audience, Kind, Placement, Step, Treatment, Trigger
+from gateway.core.campaign import Action, Audience, Kind, Placement, Treatment
 from gateway.core.engine import Engine
 from gateway.core.events import (
     ConsentChanged,
@@ -21,6 +21,7 @@ from gateway.core.events import (
 )
 from gateway.core.fences.geometry import Circle, Fence
 from gateway.core.release import Release, compile_release
+from gateway.core.steps import Step, Trigger
 from gateway.core.units import Position
 
 START = 1_767_250_800_000

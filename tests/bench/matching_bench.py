@@ -16,13 +16,15 @@ from itertools import cycle
 from figures import figure
 
 from gateway.core import challenges, triggers
-from gateway.core.campaign import Action, Audience, Calendar, Challenge, Kind, Per, Placement, Step, Treatment, Trigger
+from gateway.core.campaign import Action, Audience, Kind, Placement, Treatment
 from gateway.core.engine import Engine
 from gateway.core.events import Purpose, Role
 from gateway.core.fences.geometry import Circle, Fence
 from gateway.core.moments import DroveOff, FenceDwelled, FenceEntered, Moment, OfferAccepted, OfferRedeemed, Parked
 from gateway.core.release import compile_release
 from gateway.core.state import Memory
+from gateway.core.steps import Challenge, Step, Trigger
+from gateway.core.terms import Calendar, Per
 from gateway.core.timers import Agenda
 from gateway.core.units import SECOND_MS, Instant, Position
 from gateway.testing.engines import FixedScorer, a_car, agreement, identified

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from figures import figure
 
-from gateway.core.campaign import Action, Audience, Kind, Per, Placement, Step, Treatment, Trigger
+from gateway.core.campaign import Action, Audience, Kind, Placement, Treatment
 from gateway.core.engine import Engine
 from gateway.core.events import (
     Event,
@@ -27,6 +27,8 @@ from gateway.core.events import (
 )
 from gateway.core.release import Release, compile_release
 from gateway.core.state import Scope, StateKey
+from gateway.core.steps import Step, Trigger
+from gateway.core.terms import Per
 from gateway.core.units import SECOND_MS
 from gateway.edge.store.tables import decode, encode
 from gateway.testing.engines import FixedScorer, agreement

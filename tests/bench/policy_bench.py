@@ -16,7 +16,7 @@ from engine_bench import CAR, OFF, ON, START
 from figures import figure, percentile
 
 from gateway.core import context
-from gateway.core.campaign import Action, Calendar, Cap, ContactPolicy, Group, Kind, Per, Reward, Suppression
+from gateway.core.campaign import Action, Kind
 from gateway.core.candidate import Addressee, Candidate, basis_of
 from gateway.core.effects import DecisionRecorded, OfferMade
 from gateway.core.engine import Engine
@@ -30,6 +30,7 @@ from gateway.core.events import (
 from gateway.core.release import Release, compile_release
 from gateway.core.screening import Scene, screen
 from gateway.core.state import Memory, Scope, StateKey
+from gateway.core.terms import Calendar, Cap, ContactPolicy, Group, Per, Reward, Suppression
 from gateway.core.timers import Agenda
 from gateway.core.turn import Turn
 from gateway.core.units import SECOND_MS

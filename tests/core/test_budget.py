@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from gateway.core import budget
 from gateway.core.calendar import LONGEST_MS, window_start
-from gateway.core.campaign import Action, Budget, Calendar
+from gateway.core.campaign import Action
 from gateway.core.state import Memory, Scope, StateKey
+from gateway.core.terms import Budget, Calendar
 from gateway.core.units import DAY_MS, HOUR_MS, MINUTE_MS, Instant
 from gateway.testing.engines import an_action
 

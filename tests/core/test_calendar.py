@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.calendar import LONGEST_MS, window_start
-from gateway.core.campaign import Calendar
+from gateway.core.terms import Calendar
 from gateway.core.units import HOUR_MS, Instant
 
 INSTANTS = st.integers(-(2**40), 2**42)  # 1935 to 2109

@@ -5,27 +5,19 @@ import pytest
 
 from gateway.core.campaign import (
     ADDRESSEE,
-    FILTERS,
     RANK,
-    UNLIMITED,
-    Absence,
     Action,
     Audience,
-    Discount,
     FactNeed,
     Kind,
     Nearest,
-    Per,
     Placement,
-    Reward,
-    Step,
     Treatment,
-    Trigger,
     Weight,
-    describe,
-    steps_of,
 )
 from gateway.core.events import Role
+from gateway.core.steps import Absence, Step, Trigger
+from gateway.core.terms import UNLIMITED, Discount, Per, Reward
 from gateway.testing.engines import a_trigger, an_action
 
 CHANGED = Step("FactChanged", fact="basket", condition="true")
@@ -57,34 +49,6 @@ def test_parking_anywhere_needs_no_location() -> None:
 def test_one_step_of_one_trigger_is_enough_to_need_the_location() -> None:
     two_ways = (a_trigger("Parked"), a_trigger("Parked", "FenceExited", within_s=60))
     assert replace(an_action(), triggers=two_ways).needs_location
-
-
-@pytest.mark.parametrize(
-    ("trigger", "words"),
-    [
-        (a_trigger("Parked"), "Parked"),
-        (Trigger((Step("Parked", fence_kind="fuel_station"),)), "Parked in fuel_station"),
-        (Trigger((Step("Parked", fence="station", fence_kind="fuel_station"),)), "Parked in station"),
-        (Trigger((Step("FenceEntered", fence="station"),)), "FenceEntered in station"),
-        (
-            Trigger((Step("Parked", fence_kind="fuel_station"), Step("OfferRedeemed", action="pastry")), 1200),
-            "Parked in fuel_station, then OfferRedeemed of pastry within 1200 s",
-        ),
-        (
-            Trigger(
-                (Step("FenceDwelled", fence_kind="cafe", times=2),), 600, absence=Absence(Step("FenceDwelled"), 60)
-            ),
-            "FenceDwelled in cafe 2 times within 600 s, then no FenceDwelled for 60 s",
-        ),
-        (
-            Trigger((Step("Parked", tag="partner"), CHANGED), 60, unless=(Step("DroveOff"),)),
-            "Parked tagged partner, then FactChanged of basket if true within 60 s, unless DroveOff",
-        ),
-        (Trigger((Step("ChallengeMet", challenge="three"),)), "ChallengeMet of three"),
-    ],
-)
-def test_a_trigger_is_described_in_words(trigger: Trigger, words: str) -> None:
-    assert describe(trigger) == words
 
 
 def test_what_an_action_rests_on_follows_it_through_changes() -> None:
@@ -174,19 +138,3 @@ def test_whatever_reads_or_remembers_of_a_person_is_known_to(reads: dict[str, An
 )
 def test_what_is_known_of_no_person_reads_of_none(reads: dict[str, Any]) -> None:
     assert not replace(an_action(), **reads).reads_person
-
-
-def test_the_steps_of_a_trigger_are_all_that_it_looks_at() -> None:
-    steps = Step("A"), Step("B"), Step("C"), Step("D")
-    assert steps_of(Trigger(steps[:2], 60, unless=(steps[2],), absence=Absence(steps[3], 60))) == steps
-
-
-def test_one_moment_alone_needs_no_memory() -> None:
-    assert Trigger((Step("A"),)).is_single
-    assert not Trigger((Step("A", times=2),), 60).is_single
-    assert not Trigger((Step("A"), Step("B")), 60).is_single
-    assert not Trigger((Step("A"),), absence=Absence(Step("B"), 60)).is_single
-
-
-def test_a_step_picks_by_everything_but_its_condition() -> None:
-    assert set(FILTERS) == {"fence_kind", "fence", "tag", "action", "fact", "challenge"}

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core import context
-from gateway.core.campaign import Action, Discount, Kind, Nearest, Reward
+from gateway.core.campaign import Action, Kind, Nearest
 from gateway.core.candidate import Addressee, Candidate, age_s, basis_of
 from gateway.core.effects import OfferedReward
 from gateway.core.events import Role, Scalar, UnitKind
@@ -12,6 +12,7 @@ from gateway.core.facts import Basis, Fact
 from gateway.core.fences.geometry import Circle, Fence
 from gateway.core.moments import Moment, Parked, TyrePressureLow
 from gateway.core.state import Memory, Scope, StateKey
+from gateway.core.terms import Discount, Reward
 from gateway.core.timers import Agenda
 from gateway.core.turn import Turn
 from gateway.core.units import Position

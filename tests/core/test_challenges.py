@@ -3,11 +3,12 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.core import challenges, consent
-from gateway.core.campaign import Calendar, Challenge, Step
 from gateway.core.events import ConsentChanged, Purpose
 from gateway.core.moments import ChallengeAdvanced, ChallengeMet, FenceDwelled, FenceExited, Moment, Parked
 from gateway.core.release import compile_release
 from gateway.core.state import Memory, Scope, StateKey
+from gateway.core.steps import Challenge, Step
+from gateway.core.terms import Calendar
 from gateway.core.units import DAY_MS, HOUR_MS, Instant
 from gateway.testing.engines import CAR, agreement
 

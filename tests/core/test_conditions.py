@@ -1,10 +1,10 @@
 import pytest
 
-from gateway.core.campaign import Absence, Step, Trigger
 from gateway.core.conditions import FIELDS, Condition, Conditions, check_condition, conditions_of, context_of, tell
 from gateway.core.errors import ReleaseError
 from gateway.core.moments import MOMENTS, Parked
 from gateway.core.policy import ExpressionFault
+from gateway.core.steps import Absence, Step, Trigger
 
 PARKED = Parked("car-1", 7, ("station",), ("fuel_station",))
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core import discount
-from gateway.core.campaign import Discount, Reward
 from gateway.core.events import Scalar
 from gateway.core.facts import Fact
+from gateway.core.terms import Discount, Reward
 
 TENTH = Discount("churn_risk", "customer_value", share=0.1, step_cents=50, at_most_cents=500)
 RISKS = st.floats(0, 1)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.campaign import Action, Calendar, Challenge, Kind, Step, Trigger
+from gateway.core.campaign import Action, Kind
 from gateway.core.drive import LOW_VOLTAGE, PARKED_LIMIT_MS, SPEED
 from gateway.core.effects import EventRefused, OfferWithdrawn, OutcomeRecorded, StateChanged
 from gateway.core.engine import AHEAD_MS, Engine
@@ -29,6 +29,8 @@ from gateway.core.moments import (
 )
 from gateway.core.release import compile_release
 from gateway.core.state import Scope
+from gateway.core.steps import Challenge, Step, Trigger
+from gateway.core.terms import Calendar
 from gateway.core.units import Position
 from gateway.testing.engines import (
     CAR,

@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.campaign import Absence, Action, Per, Step, Trigger
+from gateway.core.campaign import Action
 from gateway.core.effects import MomentNoticed, StateChanged
 from gateway.core.engine import Engine
 from gateway.core.events import Event
 from gateway.core.moments import AbsenceNoticed
 from gateway.core.state import StateKey
+from gateway.core.steps import Absence, Step, Trigger
+from gateway.core.terms import Per
 from gateway.testing.engines import (
     CAR,
     EPOCH,

@@ -2,13 +2,15 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.campaign import Action, Cap, ContactPolicy, Step, Trigger
+from gateway.core.campaign import Action
 from gateway.core.drive import GEAR, LOW_VOLTAGE, PARKED_LIMIT_MS, SPEED
 from gateway.core.effects import Effect, EventIgnored, EventRefused, OfferWithdrawn, StateChanged
 from gateway.core.engine import Engine
 from gateway.core.events import Event, FactsChanged, Outcome, SignalsReported
 from gateway.core.moments import FenceDwelled, FenceExited, OfferRedeemed
 from gateway.core.state import DURABLE, Scope, StateKey
+from gateway.core.steps import Step, Trigger
+from gateway.core.terms import Cap, ContactPolicy
 from gateway.core.units import Position
 from gateway.testing.engines import (
     CAR,

@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 
 from gateway.core import offer_records, offers
-from gateway.core.campaign import Action, Budget, Calendar, Cap, ContactPolicy, Group, Kind, Per, Suppression
+from gateway.core.campaign import Action, Kind
 from gateway.core.context import Unit
 from gateway.core.effects import Offer, OfferedReward, OutcomeRecorded
 from gateway.core.events import SESSION, Outcome, OutcomeReported, UnitKind
 from gateway.core.offer_records import MADE
 from gateway.core.release import compile_release
 from gateway.core.state import Memory, Scope, StateKey
+from gateway.core.terms import Budget, Calendar, Cap, ContactPolicy, Group, Per, Suppression
 from gateway.core.timers import Agenda
 from gateway.core.turn import Turn
 from gateway.testing.engines import CAR, an_action

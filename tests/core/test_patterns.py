@@ -5,10 +5,10 @@ from dataclasses import replace
 import cel
 import pytest
 
-from gateway.core.campaign import FILTERS, Absence, Step, Trigger
 from gateway.core.conditions import Condition, Conditions
 from gateway.core.moments import FenceExited, OfferAccepted, Parked
 from gateway.core.patterns import Occasion, Told, Window, advance, due_of, is_located, names_of, narrowest, passes
+from gateway.core.steps import FILTERS, Absence, Step, Trigger
 from gateway.testing.engines import a_fence
 
 A, B, C, X = Step("A"), Step("B"), Step("C"), Step("X")

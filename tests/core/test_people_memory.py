@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core import facts, people, perceive, triggers
-from gateway.core.campaign import Per, Placement, Step, Trigger
+from gateway.core.campaign import Placement
 from gateway.core.effects import EventIgnored, EventRefused, OfferWithdrawn
 from gateway.core.events import (
     SESSION,
@@ -20,6 +20,8 @@ from gateway.core.events import (
 )
 from gateway.core.moments import FactChanged, Parked, SubjectArrived, UseSuspected
 from gateway.core.state import Scope, StateKey
+from gateway.core.steps import Step, Trigger
+from gateway.core.terms import Per
 from gateway.core.timers import TimerKey
 from gateway.core.units import MINUTE_MS, Instant, Position
 from gateway.testing.engines import (

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core import perceive, triggers
-from gateway.core.campaign import Absence, Placement, Step, Trigger
+from gateway.core.campaign import Placement
 from gateway.core.drive import GEAR, LOW_VOLTAGE, PARKED_LIMIT_MS, SPEED, Driving
 from gateway.core.effects import EventIgnored, OfferWithdrawn, OutcomeRecorded
 from gateway.core.events import (
@@ -21,6 +21,7 @@ from gateway.core.moments import (
     TyrePressureLow,
 )
 from gateway.core.state import Scope, StateKey
+from gateway.core.steps import Absence, Step, Trigger
 from gateway.core.timers import TimerKey
 from gateway.core.units import Position
 from gateway.testing.engines import (

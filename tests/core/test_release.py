@@ -2,23 +2,13 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.campaign import (
-    Absence,
-    Action,
-    Audience,
-    Calendar,
-    Challenge,
-    ContactPolicy,
-    Follows,
-    Group,
-    Per,
-    Step,
-    Trigger,
-)
+from gateway.core.campaign import Action, Audience, Follows
 from gateway.core.errors import ReleaseError
 from gateway.core.events import Outcome
 from gateway.core.patterns import UNFILTERED, Named
 from gateway.core.release import ModelSpec, Release, compile_release
+from gateway.core.steps import Absence, Challenge, Step, Trigger
+from gateway.core.terms import Calendar, ContactPolicy, Group, Per
 from gateway.testing.engines import a_fence, a_release, a_trigger, an_action
 
 PERSONAL = ModelSpec("coupon", "1", ("hour", "visits_bar"), ("bar",))

@@ -1,87 +1,21 @@
-from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
-from gateway.core import caps, chains, consent, context, offers
-from gateway.core.campaign import (
-    Action,
-    Audience,
-    Budget,
-    Calendar,
-    Cap,
-    ContactPolicy,
-    Discount,
-    FactNeed,
-    Follows,
-    Kind,
-    Nearest,
-    Placement,
-    Reward,
-    Suppression,
-)
-from gateway.core.candidate import Addressee, Candidate, basis_of
+from gateway.core import caps, chains, offers
+from gateway.core.campaign import Action, FactNeed, Follows, Kind, Nearest, Placement
 from gateway.core.drive import Drive, Driving
 from gateway.core.effects import OfferedReward, Refusal, Stage
-from gateway.core.events import SESSION, Outcome, Purpose, Role, Scalar, UnitKind
-from gateway.core.release import ModelSpec
-from gateway.core.screening import Scene, screen, screen_whole
-from gateway.core.state import Memory, Scope, StateKey
-from gateway.core.timers import Agenda
-from gateway.core.turn import Turn
-from gateway.testing.engines import CAR, a_release, agreement, an_action, outcome
+from gateway.core.events import Outcome
+from gateway.core.screening import screen, screen_whole
+from gateway.core.state import Scope, StateKey
+from gateway.core.terms import Budget, Calendar, Cap, ContactPolicy, Discount, Reward, Suppression
+from gateway.testing.engines import CAR, a_release, an_action, outcome
 from gateway.testing.samples import T0, make_offer
+from tests.core.setting import ANNA, BEN, PASSENGER, PASTRY, PERSONAL, TREATMENT, Setting, a_turn, fact
 
-ANNA, BEN = "s.anna", "s.ben"
 REWARD = Reward("coffee", "A coffee on the house")
-PASTRY = an_action("pastry")
-TREATMENT = PASTRY.treatments[0]
-COUPON = ModelSpec("coupon", "1", ("hour",), ("bar",))
-SEAT = StateKey(Scope.UNIT, CAR, "signal", "Vehicle.Cabin.Seat.Row1.PassengerSide.OccupancyStatus")
-DRIVER = StateKey(Scope.UNIT, CAR, "presence", "driver")
-PASSENGER = StateKey(Scope.UNIT, CAR, "presence", "passenger")
 STEPS: list[Stage] = [stage for stage in Stage if stage not in {Stage.SCORE, Stage.ARBITRATION}]
-
-
-def fact(value: Scalar, *, ts: int = T0, until: int | None = None) -> dict[str, object]:
-    return {"value": value, "ts": ts, "until": until}
-
-
-class Setting:
-    """A parked car with Anna at the wheel, who agreed to everything."""
-
-    def __init__(
-        self, *, holder: str = ANNA, contextual_offers: bool = False, facts: Mapping[str, Scalar] | None = None
-    ) -> None:
-        parked = Drive(Driving.PARKED, T0, frozenset({"brake"}))
-        self.memory = Memory({StateKey(Scope.UNIT, CAR, "drive"): parked.to_json()})
-        self.holder = holder
-        if holder != SESSION:
-            self.memory.put(DRIVER, {"subject": holder, "ts": T0})
-        for name, value in (facts or {}).items():
-            self.memory.put(StateKey(Scope.SUBJECT, holder, "fact", name), fact(value))
-        for event in agreement(holder):
-            consent.record(self.memory, event)
-        self.unit = context.Unit(CAR, UnitKind.CAR, ("driver_screen",), "en", contextual_offers, 0)
-
-    def put(self, scope: Scope, owner: str, name: str, item: str, value: object) -> None:
-        self.memory.put(StateKey(scope, owner, name, item), value)
-
-    def scene(self, action: Action, now: int = T0) -> Scene:
-        return Scene(a_turn(self, action, now), self.unit)
-
-    def candidate(self, scene: Scene, action: Action, **known: object) -> Candidate:
-        turn = a_turn(self, action, scene.now)
-        addressee = Addressee(turn, self.unit, Role.DRIVER, self.holder, basis_of(action.kind))
-        addressee.evaluation = turn.release.expressions.evaluation({**addressee.evaluation.variables, **known})
-        return Candidate(action, action.treatments[0], "Parked", addressee)
-
-    def screen(self, action: Action, *, now: int = T0, **known: object) -> Refusal | None:
-        scene = self.scene(action, now)
-        refusal = screen(scene, self.candidate(scene, action, **known))
-        whole = screen_whole(scene, self.candidate(scene, action, **known))
-        assert next(iter(whole), None) == refusal
-        return refusal
 
 
 def test_who_agreed_to_everything_is_permitted_a_plain_offer() -> None:
@@ -106,116 +40,6 @@ def test_an_action_ends_at_its_very_instant() -> None:
     action = replace(PASTRY, ends=T0)
     assert Setting().screen(action, now=T0 - 1) is None
     assert Setting().screen(action, now=T0) == Refusal(Stage.KIND, "ended", {"ends": T0})
-
-
-@pytest.mark.parametrize("kind", list(Kind))
-def test_a_session_sees_only_actions_for_anyone(kind: Kind) -> None:
-    session = Setting(holder=SESSION, contextual_offers=True)
-    refusal = session.screen(replace(PASTRY, kind=kind))
-    assert refusal == Refusal(Stage.ADDRESSEE, "nobody_known", {"role": "driver"})
-    assert session.screen(replace(PASTRY, kind=kind, audience=Audience.ANYONE)) is None
-
-
-def test_a_session_sees_marketing_only_where_the_owner_switched_it_on() -> None:
-    anyone = replace(PASTRY, audience=Audience.ANYONE)
-    refusal = Setting(holder=SESSION).screen(anyone)
-    assert refusal == Refusal(Stage.ADDRESSEE, "contextual_offers_off", {"unit": CAR})
-    assert Setting().screen(anyone) is None
-
-
-@pytest.mark.parametrize("kind", [Kind.SERVICE, Kind.SAFETY])
-def test_service_and_safety_reach_a_session_everywhere(kind: Kind) -> None:
-    assert Setting(holder=SESSION).screen(replace(PASTRY, audience=Audience.ANYONE, kind=kind)) is None
-
-
-PERSONAL = replace(PASTRY, treatments=(replace(TREATMENT, personal=True),))
-
-
-def test_what_is_personal_is_shown_to_who_is_alone() -> None:
-    alone = Setting()
-    alone.memory.put(SEAT._replace(item=SEAT.item.replace("Passenger", "Driver")), "OCCUPIED")
-    assert alone.screen(PERSONAL) is None
-
-
-def test_what_is_personal_is_not_shown_beside_a_companion() -> None:
-    two = Setting()
-    two.memory.put(SEAT, "OCCUPIED")
-    two.memory.put(SEAT._replace(item=SEAT.item.replace("Passenger", "Driver")), "OCCUPIED")
-    refusal = two.screen(PERSONAL)
-    assert refusal == Refusal(Stage.ADDRESSEE, "not_alone", {"occupants": 2, "others_known": 0})
-    assert two.screen(PASTRY) is None
-
-
-def test_what_is_personal_is_not_shown_beside_another_known_person() -> None:
-    two = Setting()
-    two.memory.put(PASSENGER, {"subject": BEN, "ts": T0})
-    refusal = two.screen(PERSONAL)
-    assert refusal == Refusal(Stage.ADDRESSEE, "not_alone", {"occupants": -1, "others_known": 1})
-
-
-def test_who_is_known_in_two_roles_is_still_alone() -> None:
-    both = Setting()
-    both.memory.put(PASSENGER, {"subject": ANNA, "ts": T0})
-    both.memory.put(SEAT, "OCCUPIED")
-    assert both.screen(PERSONAL) is None
-
-
-def test_a_car_whose_seats_say_nothing_may_hold_anybody() -> None:
-    refusal = Setting().screen(PERSONAL)
-    assert refusal == Refusal(Stage.ADDRESSEE, "not_alone", {"occupants": -1, "others_known": 0})
-    kiosk = Setting()
-    kiosk.unit = replace(kiosk.unit, kind=UnitKind.KIOSK)
-    assert kiosk.screen(PERSONAL) is None
-
-
-def test_a_private_placement_needs_no_privacy_around_it() -> None:
-    two = Setting()
-    two.memory.put(PASSENGER, {"subject": BEN, "ts": T0})
-    assert two.screen(replace(PASTRY, treatments=(replace(TREATMENT, personal=True, private=True),))) is None
-
-
-@pytest.mark.parametrize("purpose", [Purpose.OFFER_DISPLAY, Purpose.LOCATION_TRIGGERS, Purpose.PROFILING])
-def test_marketing_needs_every_purpose_it_rests_on(purpose: Purpose) -> None:
-    action = replace(an_action(moment="FenceEntered"), model="coupon", category="bar", prior=None)
-    setting = Setting()
-    assert setting.screen(action) is None
-    consent.record(setting.memory, replace(agreement(ANNA, purpose)[0], id="w1", given=False))
-    assert setting.screen(action) == Refusal(Stage.CONSENT, "no_consent", {"purpose": purpose.value})
-
-
-@pytest.mark.parametrize("kind", [Kind.SERVICE, Kind.SAFETY])
-def test_service_and_safety_work_for_who_refuses_everything(kind: Kind) -> None:
-    setting = Setting()
-    setting.memory.forget(Scope.SUBJECT, ANNA)
-    assert setting.screen(replace(PASTRY, kind=kind)) is None
-    assert setting.screen(PASTRY) == Refusal(Stage.CONSENT, "no_consent", {"purpose": "offer_display"})
-
-
-@pytest.mark.parametrize("kind", list(Kind))
-def test_while_driving_nothing_stands_on_the_drivers_screen(kind: Kind) -> None:
-    setting = Setting()
-    setting.memory.put(StateKey(Scope.UNIT, CAR, "drive"), Drive(Driving.DRIVING, T0).to_json())
-    refusal = setting.screen(replace(PASTRY, kind=kind))
-    assert refusal == Refusal(Stage.SAFETY, "not_parked", {"drive": "driving", "placement": "driver_screen"})
-
-
-@pytest.mark.parametrize(
-    ("facts", "permitted"),
-    [
-        ({"voice_opt_in": True}, True),
-        ({"voice_opt_in": False}, False),
-        ({"voice_opt_in": 1}, False),
-        ({"voice_opt_in": "yes"}, False),
-        ({}, False),
-    ],
-)
-def test_voice_while_driving_needs_the_subjects_own_yes(facts: Mapping[str, Scalar], *, permitted: bool) -> None:
-    setting = Setting(facts=facts)
-    setting.memory.put(StateKey(Scope.UNIT, CAR, "drive"), None)
-    voice = replace(TREATMENT, placement=Placement.VOICE, while_driving=True)
-    refusal = setting.screen(replace(PASTRY, treatments=(voice,)))
-    said = Refusal(Stage.SAFETY, "voice_while_driving", {"drive": "unknown", "placement": "voice"})
-    assert refusal == (None if permitted else said)
 
 
 @pytest.mark.parametrize(
@@ -260,10 +84,6 @@ def test_nobody_can_turn_service_and_safety_off_for_good(kind: Kind) -> None:
     setting = Setting()
     caps.never_again(setting.memory, ANNA, CAR, "pastry", T0)
     assert setting.screen(replace(PASTRY, kind=kind)) is None
-
-
-def a_turn(setting: Setting, action: Action, now: int = T0) -> Turn:
-    return Turn(setting.memory, Agenda(), a_release(actions=[action], models=[COUPON]), now)
 
 
 def standing(

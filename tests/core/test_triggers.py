@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core import triggers
-from gateway.core.campaign import Absence, Action, Follows, Step, Trigger
+from gateway.core.campaign import Action, Follows
 from gateway.core.events import Outcome
 from gateway.core.fences.geometry import Fence
 from gateway.core.moments import (
@@ -22,6 +22,7 @@ from gateway.core.moments import (
     SubjectArrived,
 )
 from gateway.core.state import Memory
+from gateway.core.steps import Absence, Step, Trigger
 from gateway.core.timers import Agenda, TimerKey
 from gateway.testing.engines import CAR, a_fence, a_release, a_trigger, an_action
 

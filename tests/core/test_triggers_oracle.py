@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core import triggers
-from gateway.core.campaign import Absence, Step, Trigger
 from gateway.core.moments import AbsenceNoticed, DroveOff, Moment, OfferRedeemed, Parked
 from gateway.core.release import compile_release
 from gateway.core.state import Memory
+from gateway.core.steps import Absence, Step, Trigger
 from gateway.core.timers import Agenda
 from gateway.testing.engines import CAR, an_action
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from gateway.core import triggers
-from gateway.core.campaign import Absence, Per, Step
 from gateway.core.moments import DroveOff, Parked
 from gateway.core.release import Release
 from gateway.core.state import Memory, Scope, StateKey
+from gateway.core.steps import Absence, Step
+from gateway.core.terms import Per
 from gateway.core.timers import Agenda, TimerKey
 from gateway.testing.engines import CAR, a_release, a_trigger, an_action
 

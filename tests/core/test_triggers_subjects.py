@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 
 from gateway.core import consent, triggers
-from gateway.core.campaign import Absence, Action, Per, Step, Trigger
+from gateway.core.campaign import Action
 from gateway.core.events import ConsentChanged, Purpose
 from gateway.core.moments import AbsenceNoticed, FenceDwelled, Moment, OfferRedeemed, Parked, SubjectArrived
 from gateway.core.release import Release
 from gateway.core.state import Memory, Scope, StateKey
+from gateway.core.steps import Absence, Step, Trigger
+from gateway.core.terms import Per
 from gateway.core.timers import Agenda, TimerKey
 from gateway.testing.engines import CAR, a_release, agreement, an_action
 from gateway.testing.samples import T0

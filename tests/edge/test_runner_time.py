@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.campaign import Cap, ContactPolicy
+from gateway.core.terms import Cap, ContactPolicy
 from gateway.core.units import HOUR_MS
 from gateway.edge.clock import Quality
 from gateway.testing.clock import FakeClock

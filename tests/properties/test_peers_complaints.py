@@ -10,22 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.campaign import (
-    Absence,
-    Action,
-    Audience,
-    Calendar,
-    Cap,
-    Challenge,
-    ContactPolicy,
-    Follows,
-    Group,
-    Kind,
-    Per,
-    Placement,
-    Step,
-    Trigger,
-)
+from gateway.core.campaign import Action, Follows, Kind, Placement
 from gateway.core.drive import GEAR, LOW_VOLTAGE, SPEED
 from gateway.core.effects import Effect, OfferMade, OfferWithdrawn
 from gateway.core.events import (
@@ -36,11 +21,11 @@ from gateway.core.events import (
     Role,
     Scalar,
     SignalsReported,
-    SubjectIdentified,
     SubjectLeft,
-    UnitRegistered,
 )
 from gateway.core.release import Release, compile_release
+from gateway.core.steps import Absence, Challenge, Step, Trigger
+from gateway.core.terms import Calendar, Cap, ContactPolicy, Group, Per
 from gateway.core.units import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Instant
 from gateway.testing.engines import (
     CAR,
@@ -64,78 +49,6 @@ ANNA, BEN = "s.anna", "s.ben"
 TILL, OTHER_TILL = "till-1", "till-2"
 ONCE_A_DAY = ContactPolicy((Cap(1, within_s=86_400),))
 ENTER, EXIT = Step("FenceEntered"), Step("FenceExited")
-
-
-class Place:
-    """Two tills and a car at one gateway.
-
-    Attributes:
-        now: The time; it goes on by a second with everything that happens.
-        effects: All that came of it.
-    """
-
-    def __init__(
-        self, *actions: Action, groups: Sequence[Group] = (), challenges: Sequence[Challenge] = (), **more: ContactPolicy
-    ) -> None:
-        release: Release = compile_release(
-            "r", 1, [a_fence("cafe")], actions, [], groups=groups, challenges=challenges, **more
-        )
-        self.now: Instant = T0
-        self.effects: list[Effect] = []
-        self._gateway = Gateway([release], FixedScorer())
-        self._number = 0
-        self.happens(a_till(TILL), a_till(OTHER_TILL), a_car())
-        for person in (ANNA, BEN):
-            self.happens(*agreement(person, unit=TILL))
-
-    def happens(self, *occurrences: Occurrence) -> None:
-        """Let something happen, one after the other, each a second later."""
-        for what in occurrences:
-            self.now += SECOND_MS
-            told = what if isinstance(what, Restarted | SetBack) else replace(what, ts=self.now)
-            self.delivered(told)
-
-    def delivered(self, what: Occurrence) -> None:
-        """Let something be heard now, whenever it was sent."""
-        for turned in self._gateway.live_through(Entry(self.now, what)):
-            self.effects += turned.effects
-
-    def waits(self, ms: int) -> None:
-        """Let time pass, and timers fire."""
-        self.now += ms
-        self.effects += self._gateway.wake(self.now).effects
-
-    def comes(self, person: str, unit: str = TILL, role: Role = Role.CUSTOMER) -> None:
-        """Let somebody come to a unit."""
-        self.happens(identified(person, role=role, unit=unit))
-
-    def goes(self, unit: str = TILL, role: Role = Role.CUSTOMER) -> None:
-        """Let whoever is there go."""
-        self._number += 1
-        self.happens(SubjectLeft(unit, 0, f"l{self._number}", role))
-
-    def reported(self, said: Outcome, offer: str = "", unit: str = TILL) -> None:
-        """Let something become of an offer; of the last one if none is named."""
-        self._number += 1
-        last = offer or [effect.offer.id for effect in self.effects if isinstance(effect, OfferMade)][-1]
-        self.happens(replace(outcome(last, said, unit=unit), id=f"r{self._number}"))
-
-    def offered(self, action: str = "capped") -> list[str]:
-        """Return to whom an action was offered, in order."""
-        return [offer.holder for offer in offers_in(self.effects) if offer.action == action]
-
-    def reasons(self, action: str = "capped") -> list[str]:
-        """Return why an action was refused, in order."""
-        verdicts = (v for d in decisions_in(self.effects) for v in d.verdicts if v.action == action)
-        return [verdict.refusal.reason for verdict in verdicts if verdict.refusal is not None]
-
-
-def enters(unit: str) -> list[Event]:
-    return [FenceReported(unit, 0, entered=("cafe",), exited=("cafe",))]
-
-
-def leaves(unit: str) -> list[Event]:
-    return [FenceReported(unit, 0, exited=("cafe",))]
 
 
 def a_visit(place: Place, unit: str) -> None:
@@ -256,7 +169,9 @@ def test_what_must_be_said_is_not_capped_by_what_marketing_may_say(kind: Kind) -
         contact=ONCE_A_DAY,
         valid_for_s=1,
     )
-    place = Place(said, capped(Trigger((ENTER,))), contact=ContactPolicy((Cap(1, within_s=86_400),), cool_down_s=86_400))
+    place = Place(
+        said, capped(Trigger((ENTER,))), contact=ContactPolicy((Cap(1, within_s=86_400),), cool_down_s=86_400)
+    )
     place.comes(ANNA)
     for _ in range(20):
         a_visit(place, TILL)
@@ -432,106 +347,3 @@ def test_subject_ids_are_taken_as_they_are() -> None:
     assert place.offered() == ["s.Cleo", "s.cleo"]
 
 
-@pytest.mark.parametrize("first", [None, Outcome.PRESENTED, Outcome.SEEN, Outcome.ACCEPTED, Outcome.DECLINED])
-def test_never_again_is_one_step_from_anywhere_and_final(first: Outcome | None) -> None:
-    other = replace(an_action("other", moment="FenceEntered", placements=[Placement.KIOSK_SCREEN]), value=0.1)
-    place = Place(replace(capped(Trigger((ENTER,))), contact=ContactPolicy()), replace(other, valid_for_s=1))
-    place.comes(ANNA)
-    a_visit(place, TILL)
-    if first is not None:
-        place.reported(first)
-    place.reported(Outcome.NEVER_AGAIN)
-    for later in (MINUTE_MS, DAY_MS, 400 * DAY_MS):
-        place.waits(later)
-        place.happens(Restarted())
-        a_visit(place, goes_elsewhere(place))
-        place.goes(OTHER_TILL)
-        place.comes(ANNA)
-        a_visit(place, TILL)
-    assert place.offered() == [ANNA]
-    assert set(place.reasons()) == {"never_again"}
-    assert place.offered("other") == [ANNA] * 6, "what she did not mean is still open to her"
-
-
-@pytest.mark.parametrize("said", [Outcome.DISMISSED, Outcome.DECLINED])
-def test_what_is_dismissed_comes_back_after_its_cool_down_and_not_a_moment_sooner(said: Outcome) -> None:
-    place = Place(replace(capped(Trigger((ENTER,))), contact=ContactPolicy(cool_down_s=3600), valid_for_s=1))
-    place.comes(ANNA)
-    a_visit(place, TILL)
-    place.reported(said)
-    answered = place.now
-    place.now = answered + HOUR_MS - 2 * SECOND_MS
-    a_visit(place, TILL)
-    assert place.offered() == [ANNA]
-    place.now = answered + HOUR_MS - SECOND_MS
-    place.happens(*enters(TILL))
-    assert place.offered() == [ANNA, ANNA]
-
-
-PARKS: dict[str, Scalar] = {LOW_VOLTAGE: "OFF"}
-DRIVES: dict[str, Scalar] = {LOW_VOLTAGE: "ON", GEAR: 127, SPEED: 50.0}
-RED_LIGHT: dict[str, Scalar] = {SPEED: 0.0}
-HIGHWAY: dict[str, Scalar] = {SPEED: 130.0}
-
-
-def in_the_car(*placements: Placement, kind: Kind = Kind.MARKETING, moment: str = "FenceEntered") -> Place:
-    """Anna drives; something would be said to her at every turn."""
-    place = Place(
-        replace(an_action("capped", kind=kind, moment=moment, placements=placements), valid_for_s=3600),
-    )
-    place.comes(ANNA, CAR, Role.DRIVER)
-    return place
-
-
-def test_stopping_is_no_occasion_more_often_than_a_cap_allows() -> None:
-    place = in_the_car(Placement.DRIVER_SCREEN)
-    policy = ContactPolicy((Cap(3, within_s=86_400),))
-    place = Place(replace(an_action("capped"), contact=policy, valid_for_s=30))
-    place.comes(ANNA, CAR, Role.DRIVER)
-    for _ in range(30):
-        place.happens(SignalsReported(CAR, 0, DRIVES), SignalsReported(CAR, 0, PARKS))
-        if offers_in(place.effects):
-            place.reported(Outcome.PRESENTED, unit=CAR)
-        place.waits(MINUTE_MS)
-    assert len(place.offered()) == 3
-
-
-@pytest.mark.parametrize("kind", list(Kind))
-def test_a_red_light_is_no_parking_space(kind: Kind) -> None:
-    place = in_the_car(Placement.DRIVER_SCREEN, Placement.VOICE, Placement.PHONE, kind=kind)
-    for _ in range(10):
-        place.happens(SignalsReported(CAR, 0, DRIVES), SignalsReported(CAR, 0, RED_LIGHT), *enters(CAR))
-        place.waits(MINUTE_MS)
-    assert place.offered() == []
-    assert set(place.reasons()) == {"not_parked", "voice_while_driving", "phone_while_driving"}
-
-
-@pytest.mark.parametrize("kind", list(Kind))
-def test_nothing_pops_up_at_highway_speed(kind: Kind) -> None:
-    place = in_the_car(Placement.DRIVER_SCREEN, Placement.VOICE, Placement.PHONE, kind=kind)
-    place.happens(SignalsReported(CAR, 0, DRIVES), SignalsReported(CAR, 0, HIGHWAY))
-    for _ in range(10):
-        place.happens(*enters(CAR))
-    assert place.offered() == []
-
-
-def test_a_handbrake_left_on_does_not_open_the_screen_at_highway_speed() -> None:
-    place = in_the_car(Placement.DRIVER_SCREEN)
-    brake: dict[str, Scalar] = {"Vehicle.Chassis.ParkingBrake.IsEngaged": True}
-    place.happens(SignalsReported(CAR, 0, brake), SignalsReported(CAR, 0, HIGHWAY), *enters(CAR))
-    place.happens(SignalsReported(CAR, 0, RED_LIGHT), *enters(CAR))
-    assert place.offered() == []
-
-
-def test_what_stands_on_the_drivers_screen_goes_as_the_car_does() -> None:
-    place = in_the_car(Placement.DRIVER_SCREEN, moment="Parked")
-    place.happens(SignalsReported(CAR, 0, PARKS))
-    assert place.offered() == [ANNA]
-    place.happens(SignalsReported(CAR, 0, DRIVES))
-    assert [effect.reason for effect in place.effects if isinstance(effect, OfferWithdrawn)] == ["drove_off"]
-
-
-def test_nothing_is_known_of_a_car_that_has_said_nothing_so_nothing_pops_up() -> None:
-    place = in_the_car(Placement.DRIVER_SCREEN)
-    place.happens(*enters(CAR))
-    assert (place.offered(), place.reasons()) == ([], ["not_parked"])

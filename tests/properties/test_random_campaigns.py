@@ -1,5 +1,7 @@
-"""Random campaigns and journals under a referee's eyes: twenty thousand decisions of fixed seeds, and what hypothesis
-finds. `make soak` runs the same by the million."""
+"""Random campaigns and journals under a referee's eyes: twenty thousand decisions of fixed seeds.
+
+And what hypothesis makes up. `make soak` runs the same by the million.
+"""
 
 from collections import Counter
 

@@ -7,13 +7,14 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from gateway.core.campaign import Action, Audience, Kind, Placement, Step, Treatment, Trigger
+from gateway.core.campaign import Action, Audience, Kind, Placement, Treatment
 from gateway.core.drive import GEAR
 from gateway.core.effects import DecisionRecorded, EventIgnored, EventRefused, MomentNoticed
 from gateway.core.events import PositionReported, SignalsReported
 from gateway.core.fences.geometry import Circle, Fence
 from gateway.core.moments import DroveOff, FenceEntered, FenceExited, FencePassedBy, Parked
 from gateway.core.release import Release, compile_release
+from gateway.core.steps import Step, Trigger
 from gateway.core.units import Instant, Position
 from gateway.edge.replay.convert import ConversionReport, car, convert
 from gateway.edge.replay.parking import ParkingRule

@@ -149,10 +149,11 @@ class _Street:
             self._stranger = stack.enter_context(
                 Stranger(self._broker.host, self._broker.port, STATUS, DEADLETTER, *topics)
             )
+            log = stack.enter_context((self._folder / "gateway.log").open("wb"))
             self._process = subprocess.Popen(
                 [sys.executable, HERE / "gateway_on_story_time.py", config, self._clock],
                 env={**os.environ, **UNMEASURED, "PYTHONPATH": str(HERE.parents[1])},
-                stderr=subprocess.DEVNULL,
+                stderr=log,
             )
             stack.callback(self._end)
             self._stranger.expect(STATUS, lambda message: bool(message.body["state"] == "born"))

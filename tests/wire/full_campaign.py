@@ -3,31 +3,20 @@
 from dataclasses import replace
 
 from gateway.core.campaign import (
-    Absence,
     Action,
     Audience,
-    Budget,
-    Calendar,
     Campaigns,
-    Cap,
-    Challenge,
-    ContactPolicy,
-    Discount,
     FactNeed,
     Follows,
-    Group,
     Kind,
     Nearest,
-    Per,
     Placement,
-    Reward,
-    Step,
-    Suppression,
     Treatment,
-    Trigger,
     Weight,
 )
 from gateway.core.events import Outcome
+from gateway.core.steps import Absence, Challenge, Step, Trigger
+from gateway.core.terms import Budget, Calendar, Cap, ContactPolicy, Discount, Group, Per, Reward, Suppression
 from gateway.core.units import DAY_MS
 
 DAY_S = 86_400

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from gateway.core.campaign import UNLIMITED, Campaigns, Cap, ContactPolicy, Kind
+from gateway.core.campaign import Campaigns, Kind
 from gateway.core.errors import ReleaseError
 from gateway.core.release import ModelSpec, compile_release
+from gateway.core.terms import UNLIMITED, Cap, ContactPolicy
 from gateway.wire.campaign_compiled import compile_campaign, read_campaign, together
 from gateway.wire.campaigns import load_campaigns
 from tests.wire.full_campaign import ALL, LISTED, OTHER, PASTRY

@@ -6,10 +6,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.campaign import UNLIMITED, Action, Audience, Calendar, Cap, Kind
+from gateway.core.campaign import Action, Audience, Kind
 from gateway.core.consent import purposes_of
 from gateway.core.errors import ReleaseError
 from gateway.core.events import Purpose
+from gateway.core.terms import UNLIMITED, Calendar, Cap
 from gateway.core.units import DAY_MS
 from gateway.wire.campaigns import CampaignsRefused, Code, check, load_campaigns, load_each
 from gateway.wire.yaml_places import place_in

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from gateway.core.campaign import Action, Cap, ContactPolicy, Kind, Per, Placement
+from gateway.core.campaign import Action, Kind, Placement
 from gateway.core.effects import Offer
 from gateway.core.events import SESSION, FactsChanged, Purpose, UnitRegistered
 from gateway.core.release import Release
+from gateway.core.terms import Cap, ContactPolicy, Per
 from gateway.core.units import Instant
 from gateway.testing.referee.consents import Consents, purposes_of
-from gateway.testing.referee.contacts import Contacts, Mark, levels_of
+from gateway.testing.referee.contacts import Contacts, Mark, Owner, levels_of
 from gateway.testing.referee.driving import LIMIT_MS, Car
 from gateway.testing.referee.money import Money
 from gateway.testing.referee.presence import Presence
@@ -75,7 +76,7 @@ class Books:
             self.presence.part(unit.unit)
 
     def restart(self) -> None:
-        """No stranger is known any more; of cars only what is kept on disk is. Units must make themselves known anew."""
+        """No stranger is known any more, of cars what is kept on disk; units must make themselves known anew."""
         self.asleep = set(self.units)
         for unit in self.units:
             self.presence.part(unit)
@@ -244,10 +245,10 @@ class Books:
             for cap in policy.caps
         ]
 
-    def _used(self, level: str, cap: Cap, holder: str, unit: str, now: Instant, beside: str = "") -> int:  # noqa: PLR0913 -- whose contacts
+    def _used(self, level: str, cap: Cap, holder: str, unit: str, now: Instant, beside: str = "") -> int:
         household = self.household(holder, now) if cap.per is Per.HOUSEHOLD else None
-        who, offset_s = self.presence.who(holder, unit), self.units[unit].utc_offset_s
-        return self.contacts.used(level, cap, who, household, unit, now, offset_s, beside)
+        owner = Owner(self.presence.who(holder, unit), household, unit)
+        return self.contacts.used(level, cap, owner, now, self.units[unit].utc_offset_s, beside)
 
 
 def _policies(release: Release) -> dict[str, ContactPolicy]:

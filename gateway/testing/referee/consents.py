@@ -60,9 +60,7 @@ def purposes_of(action: Action) -> tuple[Purpose, ...]:
     personal |= any(not need.of_place for need in action.facts)
     personal |= any(trigger.per.value == "subject" for trigger in action.triggers)
     personal |= any(step.challenge or step.moment.startswith("Challenge") for step in steps)
-    personal |= any(
-        step.moment == "FactChanged" and not (step.fence or step.fence_kind or step.tag) for step in steps
-    )
+    personal |= any(step.moment == "FactChanged" and not (step.fence or step.fence_kind or step.tag) for step in steps)
     personal |= action.reward is not None and action.reward.discount is not None
     needed = [Purpose.OFFER_DISPLAY]
     return (*needed, *[Purpose.LOCATION_TRIGGERS] * located, *[Purpose.PROFILING] * personal)

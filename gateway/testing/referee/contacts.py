@@ -8,11 +8,12 @@ it such a level should still count nobody says.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from gateway.core.campaign import Action, Calendar, Cap, ContactPolicy, Per
+from gateway.core.campaign import Action
 from gateway.core.release import Release
+from gateway.core.terms import Calendar, Cap, ContactPolicy, Per
 from gateway.core.units import DAY_MS, HOUR_MS, SECOND_MS, Instant
-
 
 LONGEST_MS = {Calendar.HOUR: HOUR_MS, Calendar.DAY: DAY_MS, Calendar.WEEK: 7 * DAY_MS, Calendar.MONTH: 31 * DAY_MS}
 
@@ -29,6 +30,21 @@ class Mark:
     at: Instant
     stands: bool = True
     of: set[str] = field(default_factory=set)
+
+
+class Owner(NamedTuple):
+    """Whose contacts are counted."""
+
+    who: str
+    household: str | None
+    unit: str
+
+    def has(self, mark: Mark, per: Per) -> bool:
+        """Return whether a contact is one of theirs; of a household also what its person had without it."""
+        if per is Per.UNIT:
+            return mark.unit == self.unit
+        at_home = per is Per.HOUSEHOLD and self.household is not None and mark.household == self.household
+        return mark.who == self.who or at_home
 
 
 @dataclass(slots=True)
@@ -81,15 +97,7 @@ class Contacts:
         self._rows: dict[tuple[str, str], Row] = {}
 
     def used(  # noqa: PLR0913 -- whose contacts, at what level, in which window
-        self,
-        level: str,
-        cap: Cap,
-        who: str,
-        household: str | None,
-        unit: str,
-        now: Instant,
-        offset_s: int,
-        beside: str = "",
+        self, level: str, cap: Cap, owner: Owner, now: Instant, offset_s: int, beside: str = ""
     ) -> int:
         """Return how many contacts count against a cap now, but for that of the slate `beside`."""
         opens = window_opens(cap, now, offset_s)
@@ -97,12 +105,7 @@ class Contacts:
         for mark in self._marks.get(level, ()):
             if not mark.stands or mark.at < opens or mark.contact == beside:
                 continue
-            if (
-                mark.unit == unit
-                if cap.per is Per.UNIT
-                else mark.who == who
-                or (cap.per is Per.HOUSEHOLD and household is not None and mark.household == household)
-            ):
+            if owner.has(mark, cap.per):
                 counted.add(mark.contact)
         return len(counted)
 

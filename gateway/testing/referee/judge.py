@@ -1,14 +1,14 @@
 """The referee: after everything the engine does it says whether a promise was broken.
 
-| promise              | how it is held against the engine                                                              |
-|----------------------|------------------------------------------------------------------------------------------------|
-| consent              | each candidate that passed, and each offer while it stands, has every consent it needs          |
-| safety               | nothing on a driver's screen unless its car is parked, nor while it stands there                |
-| contact policy       | "never again", cool-downs, suppression and caps allow exactly what the engine allows           |
-| budget               | what was promised never comes to more than there is                                            |
-| service and safety   | never refused by what binds marketing, never with a reward                                     |
-| choice               | the best permitted candidate by rank and net value, and none that is worth less than silence   |
-| time                 | no offer stands past its expiry, none is made twice                                            |
+| promise             | how it is held against the engine                                                 |
+|---------------------|-----------------------------------------------------------------------------------|
+| consent             | each candidate that passed, each offer while it stands, has every consent it needs |
+| safety              | a driver's screen is open while parked, no longer, and then it is                 |
+| contact policy      | "never again", cool-downs, suppression, caps: just what the engine says           |
+| budget              | what was promised never comes to more than there is                               |
+| service and safety  | never refused by what binds marketing, never with a reward                        |
+| choice              | the best permitted candidate by rank and net value, if it beats silence           |
+| time                | no offer stands past its expiry, none is made twice                               |
 
 A refusal must be as true as a permission: an engine that refuses too much is broken as well.
 """

@@ -6,6 +6,7 @@ from gateway.core.campaign import Action
 from gateway.core.units import Instant
 from gateway.testing.referee.contacts import LONGEST_MS, calendar_opens
 
+
 @dataclass(slots=True)
 class Promise:
     """What one offer costs, in the window that was open then."""

@@ -85,6 +85,4 @@ class Presence:
 
     def set_back(self, now: Instant, by_ms: int) -> None:
         """Move what was noted of a wrong time."""
-        self._seats = {
-            seat: (subject, ts - by_ms if ts > now else ts) for seat, (subject, ts) in self._seats.items()
-        }
+        self._seats = {seat: (subject, ts - by_ms if ts > now else ts) for seat, (subject, ts) in self._seats.items()}
