@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults check bench lock clean services
+.PHONY: help demo test faults soak check bench lock clean services
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,6 +16,7 @@ INSTALL_PROJECT := $(BIN)/python -m pip install --quiet --disable-pip-version-ch
 PACKAGES := gateway edge_models geofences simulators
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+SOAK_ARGS ?=
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,9 @@ faults: export WAYSIDE_FAULTS := full
 faults: services $(VENV)/.dev  ## Try the faults in full counts: kills, power cuts, broken files, full disks
 	$(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
 
+soak: $(VENV)/.dev  ## A million random decisions under a referee's eyes (SOAK_ARGS=--decisions=50000: fewer)
+	$(BIN)/python tests/soak --kept .soak.jsonl $(SOAK_ARGS) | tee soak.json
+
 check: $(VENV)/.dev  ## Lint, format, types, the direction of imports, and the demo's campaigns
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,7 +54,7 @@ lock: $(VENV)/.dev  ## Renew the lock files to the newest versions pyproject.tom
 	deploy/lock-requirements.sh $(BIN)/pip-compile
 
 clean:  ## Remove the environment and everything that was built or cached
-	rm -rf $(VENV) build dist bench.json .coverage .coverage.* htmlcov
+	rm -rf $(VENV) build dist bench.json soak.json .soak.jsonl .coverage .coverage.* htmlcov
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	find $(PACKAGES) tests -type d -name __pycache__ -prune -exec rm -rf {} +
 

@@ -1,6 +1,8 @@
 """`wayside subject`: all that is held of a person, their receipts, and their erasure."""
 
 import json as formats
+import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -35,7 +37,9 @@ Ledger: TypeAlias = Annotated[
 ]
 Journals: TypeAlias = Annotated[
     list[Path] | None,
-    typer.Option("--journal", help="A journal beside the gateway's own; may be given again.", exists=True),
+    typer.Option(
+        "--journal", help="A journal beside the gateway's own; may be given again.", exists=True, dir_okay=False
+    ),
 ]
 
 
@@ -74,10 +78,7 @@ def export(
     if out is None:
         sys.stdout.write(text)
         return
-    draft = out.with_name(out.name + ".part")
-    draft.touch(mode=0o600)
-    draft.write_text(text, encoding="utf-8")
-    draft.rename(out)
+    _write_privately(out, text)
 
 
 @app.command()
@@ -141,6 +142,18 @@ def erase(
     sys.exit(1 if left else 0)
 
 
+def _write_privately(out: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all; whatever lies in its way is not written into."""
+    draft = out.with_name(out.name + ".part")
+    draft.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+        draft.rename(out)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def _case(
     subject: str, config: Path, purpose: str, ledger: Path | None, journals: Sequence[Path], is_credential: bool
 ) -> _Case:
@@ -149,6 +162,8 @@ def _case(
 
     settings = read_config(config)
     given = _input().readline().rstrip("\r\n") if subject == "-" else subject
+    if not given:
+        raise typer.BadParameter("nobody is named")
     who = _hashed(settings, given) if is_credential else given
     if not is_id(who):
         raise typer.BadParameter("a subject's id is 1 to 64 letters, digits and . _ : @ -")
@@ -156,9 +171,9 @@ def _case(
         raise typer.BadParameter("a session is nobody in particular, and kept nowhere")
     if not purpose.strip() or len(purpose) > 256:
         raise typer.BadParameter("say why in 1 to 256 characters", param_hint="--purpose")
-    if who in purpose or given in purpose:
+    if re.search(rf"(?<!\w){re.escape(who)}(?!\w)", purpose) or (is_credential and given in purpose):
         raise typer.BadParameter("it is kept: do not name the person in it", param_hint="--purpose")
-    files = dict.fromkeys([*journals_in(settings.journal.path), *journals])
+    files = dict.fromkeys(each.resolve() for each in (*journals_in(settings.journal.path), *journals))
     return _Case(settings, who, purpose.strip(), ledger or settings.ledger_path, tuple(files))
 
 

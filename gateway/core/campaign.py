@@ -193,6 +193,7 @@ class Action:
 
     def __post_init__(self) -> None:
         sources, texts = self.expressions, [text for treatment in self.treatments for text in treatment.texts]
+        texts += [] if self.reward is None else [self.reward.text]
         located = (
             any(is_located(step) for step in self.steps)
             or self.nearest is not None
@@ -202,8 +203,7 @@ class Action:
         )
         object.__setattr__(self, "needs_location", located)
         object.__setattr__(self, "is_bounded", self.starts is not None or self.ends is not None)
-        worded = [*texts, "" if self.reward is None else self.reward.text]
-        object.__setattr__(self, "is_worded", any("{" in text or "}" in text for text in worded))
+        object.__setattr__(self, "is_worded", any("{" in text or "}" in text for text in texts))
         personal = (
             self.model is not None
             or self.prepared
@@ -228,13 +228,18 @@ class Action:
         return tuple(filter(None, (self.eligible, self.applicable, self.suitable, *weights)))
 
 
+_ASKS_WHO = re.compile(r"\b(?:subject|holder)\b")
 _PERSONAL_MOMENTS = frozenset({"ChallengeAdvanced", "ChallengeMet", "FactChanged"})
 
 
 def _tells_of_person(step: Step) -> bool:
-    """Return whether a step may be about what is remembered or known of a person; a fact of a fence is not."""
+    """Return whether a step may be about who a person is, or about what is remembered or known of them.
+
+    A fact of a fence is not.
+    """
     of_fence = step.moment == "FactChanged" and bool(step.fence or step.fence_kind or step.tag)
-    return bool(step.challenge) or (step.moment in _PERSONAL_MOMENTS and not of_fence)
+    asks_who = _ASKS_WHO.search(step.condition) is not None
+    return asks_who or bool(step.challenge) or (step.moment in _PERSONAL_MOMENTS and not of_fence)
 
 
 @dataclass(frozen=True, slots=True)

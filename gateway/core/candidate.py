@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gateway.core import discount, facts, nearest, wording
-from gateway.core.campaign import Action, Kind, Treatment
+from gateway.core.campaign import Action, Kind, Nearest, Treatment
 from gateway.core.context import Unit, variables
 from gateway.core.effects import OfferedReward
 from gateway.core.events import Role, Scalar
@@ -36,6 +36,13 @@ class Addressee:
         self.role = role
         self.holder = holder
         self.basis = basis
+        self._nearby: dict[Nearest, nearest.Nearby | None] = {}
+
+    def nearby(self, wanted: Nearest) -> nearest.Nearby | None:
+        """Return the nearest place of what is wanted, or None."""
+        if wanted not in self._nearby:
+            self._nearby[wanted] = nearest.find(self.memory, self.release, self.unit.id, wanted, self.now)
+        return self._nearby[wanted]
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -101,13 +108,12 @@ class Candidate:
 
     def nearby(self) -> nearest.Nearby | None:
         """Return the place it points to, or None."""
-        wanted, to = self.action.nearest, self.addressee
-        return None if wanted is None else nearest.find(to.memory, to.release, to.unit.id, wanted, to.now)
+        wanted = self.action.nearest
+        return None if wanted is None else self.addressee.nearby(wanted)
 
     def unsaid(self) -> str | None:
         """Return the first placeholder in its words for which nothing is known; None: all can be said."""
-        reward = self.action.reward
-        for text in (*self.treatment.texts, "" if reward is None else reward.text):
+        for text in self._texts:
             for name in wording.placeholders(text):
                 if self._said(name) is None:
                     return name
@@ -124,18 +130,24 @@ class Candidate:
         if given is None:
             return None
         text = wording.render(given.text, self._said)
-        named = any("amount" in wording.placeholders(each) for each in (given.text, *self.treatment.texts))
+        named = any("amount" in wording.placeholders(each) for each in self._texts)
         told = self.cost_cents if named or given.discount is not None else None
         return OfferedReward(given.id, text, self.cost_cents, given.currency, told)
 
     def as_of(self) -> Instant | None:
         """Return when the oldest fact was told that its words show; None: they show none."""
-        shown = [self._fact(name) for text in self.treatment.texts for name in wording.placeholders(text)]
+        shown = [self._fact(name) for text in self._texts for name in wording.placeholders(text)]
         return min((fact.ts for fact in shown if fact is not None), default=None)
 
     def fact(self, name: str, *, of_place: bool) -> Fact | None:
         """Return a fact of the place or of the holder, or None."""
         return (self.addressee.place if of_place else self.addressee.facts).get(name)
+
+    @property
+    def _texts(self) -> tuple[str, ...]:
+        """All that is said of it: its treatment's texts and its reward's."""
+        reward = self.action.reward
+        return self.treatment.texts if reward is None else (*self.treatment.texts, reward.text)
 
     def _fact(self, placeholder: str) -> Fact | None:
         source, _, rest = placeholder.partition(".")
@@ -163,5 +175,5 @@ class Candidate:
 
 
 def age_s(fact: Fact, now: Instant) -> int:
-    """Return how long ago a fact was told, in whole seconds; 0 for one from a clock ahead of ours."""
-    return max(0, now - fact.ts) // SECOND_MS
+    """Return how long ago a fact was told, in seconds, one that has begun as a whole one; 0 if it is from after now."""
+    return -(min(0, fact.ts - now) // SECOND_MS)

@@ -32,7 +32,7 @@ from gateway.core.effects import Offer
 from gateway.core.release import Release
 from gateway.core.state import Memory, Scope, StateKey
 from gateway.core.terms import Calendar, Cap, ContactPolicy, Per, Suppression
-from gateway.core.units import SECOND_MS, Instant
+from gateway.core.units import DAY_MS, Instant, SECOND_MS
 
 NEVER_AGAIN = "never_again"
 COOLING_DOWN = "cooling_down"
@@ -41,6 +41,9 @@ CAP_REACHED = "cap_reached"
 
 # Looked up once: a member costs a call into its enumeration each time.
 _MARKETING, _UNIT, _HOUSEHOLD = Kind.MARKETING, Per.UNIT, Per.HOUSEHOLD
+GRACE_MS = 92 * DAY_MS
+"""How long what has passed is still kept: a clock that was led ahead (docs/decisions/0012) is set back within it."""
+
 _ALL = "*"
 _GROUP = "+"
 _CAP = "cap"
@@ -107,7 +110,8 @@ class Contacts:
         until = self._declined[level] + cool_down_s * SECOND_MS
         if self._now < until:
             return [(COOLING_DOWN, {"level": level, "cool_down_s": cool_down_s, "until": until})]
-        self._memory.drop(StateKey(*self._home, _DECLINED, level))
+        if until + GRACE_MS <= self._now:
+            self._memory.drop(StateKey(*self._home, _DECLINED, level))
         return ()
 
     def _suppressed(self, level: str, wanted: Suppression) -> Iterable[Objection]:
@@ -117,7 +121,8 @@ class Contacts:
         until = row["last"] + wanted.for_s * SECOND_MS
         if self._now < until:
             return [(SUPPRESSED, {"level": level, "ignored": row["count"], "until": until})]
-        self._memory.drop(StateKey(*self._home, _IGNORED, level))
+        if until + GRACE_MS <= self._now:
+            self._memory.drop(StateKey(*self._home, _IGNORED, level))
         return ()
 
     def _reached_at(self, level: str, level_caps: Iterable[Cap]) -> Iterable[Objection]:
@@ -255,12 +260,30 @@ def _pass_over(
         if level not in longest_ms:
             longest_ms[level] = _longest_ms(_policy(release, level))
         if at + longest_ms[level] <= now:
-            gone.append(item)
+            gone.append((at, item))
         else:
             standing.setdefault(level, []).append((contact, at))
-    for item in sorted(gone):
+    for item in _let_go(release, gone, now):
         memory.drop(StateKey(owner.scope, owner.id, _CAP, item))
     return standing
+
+
+def _let_go(release: Release, passed: list[tuple[Instant, str]], now: Instant) -> list[str]:
+    """Return which of the contacts that no window counts any more are not kept.
+
+    Of each level as many as its largest cap counts are kept for `GRACE_MS`: if the clock turns out to be ahead, they
+    count again.
+    """
+    kept: dict[str, int] = {}
+    gone = []
+    for at, item in sorted(passed, reverse=True):
+        level = item.partition("/")[0]
+        kept[level] = kept.get(level, 0) + 1
+        policy = _policy(release, level)
+        most = max((cap.count for cap in policy.caps), default=0) if policy is not None else 0
+        if kept[level] > most or at + GRACE_MS <= now:
+            gone.append(item)
+    return sorted(gone)
 
 
 def _longest_ms(policy: ContactPolicy | None) -> int:

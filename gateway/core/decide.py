@@ -327,7 +327,8 @@ def _act(turn: Turn, scene: Scene, chosen: Sequence[Candidate], made: Sequence[O
             turn.memory,
             turn.now,
             "outranked",
-            lambda record: record["unit"] == unit.id and record["placement"] == placement,
+            lambda record: bool(record["placement"] == placement),
+            at=unit.id,
         )
     )
     for candidate, offer in zip(chosen, made, strict=True):

@@ -182,7 +182,8 @@ class OfferMade:
 class OfferWithdrawn:
     """Take it off the screen.
 
-    `reason`: consent_withdrawn, drove_off, drive_unknown, outranked, subject_left or session_ended.
+    `reason`: consent_withdrawn, drove_off, drive_unknown, outranked, subject_left (from where it stood), not_alone,
+    session_ended or clock_set_back.
     """
 
     offer: str

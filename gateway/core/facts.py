@@ -51,7 +51,7 @@ class Fact(NamedTuple):
 
 
 def learn(memory: Memory, event: FactsChanged) -> list[str]:
-    """Take facts in. Returns the names of those that are news: another value, or known for the first time."""
+    """Take facts in. Returns the names of those that are news: another value, or not known any longer, or not before."""
     scope, owner = _home_of(event)
     news = []
     for name, value in event.facts.items():
@@ -62,7 +62,7 @@ def learn(memory: Memory, event: FactsChanged) -> list[str]:
             continue
         # One that is forgotten is kept as such, so that what was said before does not come back late.
         memory.put(key, {"value": value, "ts": event.ts, "until": event.valid_until})
-        if value is not None and (known is None or known["value"] != value or type(known["value"]) is not type(value)):
+        if value is not None and (known is None or not _holds(known, event.ts) or not _is_same(known["value"], value)):
             news.append(name)
     return news
 
@@ -146,6 +146,10 @@ def _holding(group: Mapping[str, Any], now: Instant) -> dict[str, Fact]:
 def _entry(held: dict[str, Any] | Scalar) -> Mapping[str, Any]:
     """Return a fact with its age; one that was kept before facts had an age is as old as can be."""
     return held if isinstance(held, dict) else {"value": held, "ts": 0, "until": None}
+
+
+def _is_same(known: Scalar | None, value: Scalar) -> bool:
+    return known == value and type(known) is type(value)
 
 
 def _holds(known: Mapping[str, Any], now: Instant) -> bool:

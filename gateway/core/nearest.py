@@ -30,8 +30,9 @@ def find(memory: Memory, release: Release, unit: str, wanted: Nearest, now: Inst
     # Only fences of which something is known can be meant: few, however many the release has.
     working = [
         Nearby(fence, distance_m(middle, centre_of(fence.shape)))
-        for fence in visits.known(release, memory.owners(Scope.FENCE))
-        if fence.kind == wanted.fence_kind and fence.id not in around and _works(memory, fence.id, wanted.fact, now)
+        for id_ in memory.owners(Scope.FENCE)
+        if (fence := release.fences.get(id_)) is not None
+        and (fence.kind == wanted.fence_kind and id_ not in around and _works(memory, id_, wanted.fact, now))
     ]
     return min(working, key=lambda nearby: (nearby.distance_m, nearby.fence.id), default=None)
 

@@ -2,7 +2,8 @@
 
     live, ended     owner: the unit it was made for; item: the offer
 
-    unit, holder, action, kind, placement    what it is
+    unit, holder, role                       whom it addresses, where they are this
+    action, kind, placement                  what it is
     purposes, parked_only, personal          while what it may stand
     state, presented, closes, closed         where it is in its life
     orphaned                                 its session has ended
@@ -10,12 +11,12 @@
     levels                                   the levels of contact policy it belongs to
     reserved                                 the reservations that stand for it: scope, owner, item
     spent_cents, spent_opened                what it costs a budget, in the window that was opened then; or None
-    answered                                 a "no" that came after its end was taken
+    answered                                 it was accepted, or a "no" that came after its end was taken
     ignored                                  it was presented and ended without an answer
     redeemed_by                              the reports that redeemed it, or tried to again
 
-Records of older ledgers have no `slate` nor anything below it, and tell in `capped` whether their action's cap counts
-them.
+Records of older ledgers have no `role`, and no `slate` nor anything below it, and tell in `capped` whether their
+action's cap counts them.
 """
 
 from collections.abc import Mapping

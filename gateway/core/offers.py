@@ -86,6 +86,7 @@ def make(turn: Turn, unit: context.Unit, offer: Offer, action: Action, standing:
     record = {
         "unit": offer.unit,
         "holder": offer.holder,
+        "role": offer.role.value,
         "action": offer.action,
         "kind": offer.kind.value,
         "placement": offer.placement.value,
@@ -119,7 +120,7 @@ def advance(turn: Turn, event: OutcomeReported) -> tuple[OutcomeRecorded | None,
         return _redeemed_again(turn, event, record) or _belated(turn, event, record)
     changed = {**record, "state": outcome.value, "presented": record["presented"] or outcome is not Outcome.EXPIRED}
     if outcome is Outcome.ACCEPTED:
-        changed["closes"] = now + record["redeem_within_s"] * SECOND_MS
+        changed |= {"closes": now + record["redeem_within_s"] * SECOND_MS, "answered": True}
         turn.agenda.set(TimerKey(_TIMER, event.offer), changed["closes"])
     if outcome is Outcome.REDEEMED:
         changed["redeemed_by"] = [event.id]
@@ -229,10 +230,15 @@ def close(turn: Turn, offer: str) -> tuple[OutcomeRecorded | None, list[Moment]]
     return OutcomeRecorded("", offer, unit, now, Outcome.EXPIRED, ""), moments
 
 
-def withdraw(memory: Memory, now: Instant, reason: str, concerns: Callable[[Record], bool]) -> list[OfferWithdrawn]:
-    """Take every open offer that `concerns` picks off its screen; unit by unit, in the order of their ids."""
+def withdraw(
+    memory: Memory, now: Instant, reason: str, concerns: Callable[[Record], bool], *, at: str | None = None
+) -> list[OfferWithdrawn]:
+    """Take every open offer that `concerns` picks off its screen; unit by unit, in the order of their ids.
+
+    `at` names the unit that was asked about; None: all of them.
+    """
     withdrawn = []
-    for unit in memory.owners(Scope.OFFER):
+    for unit in memory.owners(Scope.OFFER) if at is None else [at]:
         for offer, record in sorted(memory.group(Scope.OFFER, unit, LIVE).items()):
             if record["state"] in OPEN and concerns(record):
                 if not record["presented"]:

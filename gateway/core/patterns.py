@@ -15,6 +15,7 @@ moments. One moment is one step at most; the later step is tried first.
   waiting begins anew (`visited twice within 30 d, then not for 10 d`: visits on days 0, 5 and 8 match on day 18);
   else it undoes the pattern, like `unless`. At the very instant at which the waiting ends nothing can undo it.
 - **Match.** After the last step, or the waiting, the pattern starts afresh.
+- **Doers.** A window knows whose doing its moments were: nobody's, one person's, or that of `SEVERAL`.
 
 A window is small and bounded: instants of the first step (`times` at most), one count, and the moments bound by name.
 """
@@ -29,7 +30,7 @@ import cel
 from gateway.core import steps
 from gateway.core.conditions import Conditions, context_of, tell
 from gateway.core.fences.geometry import Fence
-from gateway.core.moments import FactChanged, Moment
+from gateway.core.moments import FactChanged, Moment, SubjectArrived, whose
 from gateway.core.steps import Step, Trigger, steps_of
 from gateway.core.units import SECOND_MS, Instant
 
@@ -43,6 +44,10 @@ Named: TypeAlias = tuple[str, str]
 UNFILTERED: Named = ("", "")
 """Stands for the filter of a step that has none."""
 
+SEVERAL = ""
+"""Whose doing it was that was more than one person's: there is nobody whom it could be told to."""
+
+_WHERE = frozenset({"fence", "fence_kind", "fences", "fence_kinds"})
 _NARROWEST_FIRST = ("fence", "action", "fact", "challenge", "tag", "fence_kind")
 
 
@@ -56,6 +61,7 @@ class Window:
         count: How many moments of a later step that is under way.
         since: Since when it waits that nothing happens; None: it does not.
         bound: The moments that conditions call by name.
+        about: Whose doing the moments were; None: nobody's.
     """
 
     step: int
@@ -63,6 +69,7 @@ class Window:
     count: int = 0
     since: Instant | None = None
     bound: Mapping[str, Told] = field(default_factory=dict)
+    about: str | None = None
 
     @property
     def slides(self) -> bool:
@@ -80,13 +87,16 @@ class Window:
             said["since"] = self.since
         if self.bound:
             said["bound"] = dict(self.bound)
+        if self.about is not None:
+            said["about"] = self.about
         return said
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> "Window":
         """Return what `to_json` gave, or a ledger of schema version 2 holds: `step` and `opened` alone."""
         firsts = tuple(said.get("taken", (said["opened"],)))
-        return cls(said["step"], firsts, said.get("count", 0), said.get("since"), said.get("bound", {}))
+        count, since, bound = said.get("count", 0), said.get("since"), said.get("bound", {})
+        return cls(said["step"], firsts, count, since, bound, said.get("about"))
 
 
 def due_of(trigger: Trigger, window: Window) -> Instant:
@@ -96,10 +106,20 @@ def due_of(trigger: Trigger, window: Window) -> Instant:
     return window.firsts[-1 if window.slides else 0] + trigger.within_s * SECOND_MS
 
 
-def advance(trigger: Trigger, window: Window | None, told: Told, at: Instant, fits: Fits) -> tuple[Window | None, bool]:
+def advance(
+    trigger: Trigger, window: Window | None, told: Told, at: Instant, fits: Fits, *, doer: str | None = None
+) -> tuple[Window | None, bool]:
     """Return how far a pattern has come after a moment, None if nowhere, and whether it matches.
 
     A window whose waiting is over is left as it is: it matches by its timer, whatever comes now.
+
+    Args:
+        trigger: The pattern.
+        window: How far it had come; None: nowhere.
+        told: The moment.
+        at: When it was.
+        fits: Whether it is such a step.
+        doer: Whose doing it was; None: nobody's.
     """
     if window is not None and window.since is not None and at >= due_of(trigger, window):
         return window, False
@@ -111,9 +131,19 @@ def advance(trigger: Trigger, window: Window | None, told: Told, at: Instant, fi
             return window, False
         window = _resumed(trigger, window, at) if fits(trigger.steps[-1], window.bound) else None
     after = _taken(trigger, window, told, at, fits)
+    if after is not None and after is not window:
+        is_anew = window is None or (after.firsts is not window.firsts and len(after.firsts) == 1)
+        after = replace(after, about=joint(None if window is None or is_anew else window.about, doer))
     if after is None or after.step < len(trigger.steps):
         return after, False
     return (None, True) if trigger.absence is None else (replace(after, since=at), False)
+
+
+def joint(about: str | None, doer: str | None) -> str | None:
+    """Return whose doing moments were, with one more."""
+    if about is None or doer is None or about == doer:
+        return about if doer is None else doer
+    return SEVERAL
 
 
 def _standing(trigger: Trigger, window: Window | None, at: Instant) -> Window | None:
@@ -126,7 +156,7 @@ def _standing(trigger: Trigger, window: Window | None, at: Instant) -> Window | 
     kept = tuple(first for first in window.firsts if at < first + within_ms)
     if len(kept) == len(window.firsts):
         return window
-    return Window(0, kept) if kept else None
+    return Window(0, kept, about=window.about) if kept else None
 
 
 def _resumed(trigger: Trigger, window: Window, at: Instant) -> Window | None:
@@ -171,6 +201,16 @@ class Occasion:
     def told(self) -> Told:
         """The moment as its fields."""
         return tell(self.moment)
+
+    @cached_property
+    def told_nowhere(self) -> Told:
+        """The moment without where it was: what a pattern that does not ask for that may keep of it."""
+        return {name: said for name, said in self.told.items() if name not in _WHERE}
+
+    @property
+    def doer(self) -> str | None:
+        """Whose doing it was; None: nobody's, as that somebody has come, which is an occasion for all."""
+        return None if isinstance(self.moment, SubjectArrived) else whose(self.moment)
 
     def fits(self, step: Step, bound: Mapping[str, Told]) -> bool:
         """Return whether the moment is such a step: of its kind, past its filters, and its condition holds."""

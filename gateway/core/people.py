@@ -101,8 +101,10 @@ def _part(turn: Turn, unit: str, role: str, ts: Instant) -> None:
     if subject is None:
         return
     turn.memory.put(StateKey(Scope.UNIT, unit, "presence", role), {"subject": None, "ts": ts})
-    if subject not in context.subjects_at(turn.memory, unit):
-        withdraw(turn, "subject_left", lambda r: r["unit"] == unit and r["holder"] == subject)
+    is_gone = subject not in context.subjects_at(turn.memory, unit)
+    # Who sits elsewhere now has left to somebody else what stood where they sat.
+    withdraw(turn, "subject_left", lambda r: r["holder"] == subject and (is_gone or r.get("role") == role), at=unit)
+    if is_gone:
         triggers.close_all(turn.memory, turn.agenda, unit)
     if not context.subjects_at(turn.memory, unit):
         end_session(turn, unit)
@@ -120,18 +122,18 @@ def keep_personal(turn: Turn, unit: str) -> None:
     """Take back what is personal as soon as somebody else could read it, or its person no longer sits before it."""
 
     def is_exposed(record: Mapping[str, Any]) -> bool:
-        if record["unit"] != unit or not record["personal"]:
+        if not record["personal"]:
             return False
         _, holder = context.addressee(turn.memory, unit, Placement(record["placement"]))
         alone = context.is_alone(turn.memory, context.unit_of(turn.memory, unit), holder)
         return holder != record["holder"] or not alone
 
-    withdraw(turn, "not_alone", is_exposed)
+    withdraw(turn, "not_alone", is_exposed, at=unit)
 
 
 def end_session(turn: Turn, unit: str) -> None:
     """Wipe the session of whoever was unknown at the unit."""
-    withdraw(turn, "session_ended", lambda r: r["unit"] == unit and r["holder"] == SESSION)
+    withdraw(turn, "session_ended", lambda r: bool(r["holder"] == SESSION), at=unit)
     offers.orphan(turn.memory, unit)
     turn.memory.forget(Scope.SESSION, unit)
     turn.agenda.cancel(TimerKey(IDLE, unit))
@@ -180,6 +182,8 @@ def learned(turn: Turn, event: FactsChanged) -> list[Moment]:
         turn.emit([EventRefused(event.unit, turn.now, "too_many_facts")])
         return []
     news = facts.learn(turn.memory, event)
+    if event.subject and facts.HOUSEHOLD in event.facts:
+        _load_household(turn, event)
     moments: list[Moment] = []
     if event.valid_until is None or turn.now < event.valid_until:
         fence = "" if event.subject else event.fence
@@ -189,7 +193,8 @@ def learned(turn: Turn, event: FactsChanged) -> list[Moment]:
             for unit in _concerned(turn.memory, event)
             for name in sorted(news)
         ]
-    forget_absent(turn.memory, turn.now)
+    if event.subject:
+        forget_absent(turn.memory, turn.now)
     return moments
 
 
@@ -224,9 +229,9 @@ def answered(turn: Turn, event: OutcomeReported) -> list[Moment]:
     return moments
 
 
-def withdraw(turn: Turn, reason: str, concerns: Callable[[Mapping[str, Any]], bool]) -> None:
-    """Take the open offers that `concerns` picks off their screens."""
-    turn.emit(offers.withdraw(turn.memory, turn.now, reason, concerns))
+def withdraw(turn: Turn, reason: str, concerns: Callable[[Mapping[str, Any]], bool], *, at: str | None = None) -> None:
+    """Take the open offers that `concerns` picks off their screens: those at one unit, or at all."""
+    turn.emit(offers.withdraw(turn.memory, turn.now, reason, concerns, at=at))
 
 
 def ignore(turn: Turn, unit: str, reason: str) -> list[Moment]:
@@ -255,7 +260,7 @@ def forget_absent(memory: Memory, now: Instant) -> None:
             memory.forget(Scope.HOUSEHOLD, household)
 
 
-def _load_household(turn: Turn, event: SubjectIdentified) -> None:
+def _load_household(turn: Turn, event: SubjectIdentified | FactsChanged) -> None:
     """Take over what the ledger knows of a person's household, unless somebody else of it has brought it along."""
     household = facts.household_of(turn.memory, event.subject, event.unit, turn.now)
     if household is None or household in turn.memory.owners(Scope.HOUSEHOLD):
@@ -282,10 +287,12 @@ def _forget_withdrawn(turn: Turn, event: ConsentChanged) -> None:
 
 def _concerned(memory: Memory, event: FactsChanged) -> list[str]:
     """Return the units at which facts matter: where their subject is, where their fence is around, or their own."""
+    if not (event.subject or event.fence):
+        return [event.unit]
     units = memory.owners(Scope.UNIT)
     if event.subject:
         return [unit for unit in units if event.subject in context.subjects_at(memory, unit)]
-    return [unit for unit in units if event.fence in visits.inside(memory, unit)] if event.fence else [event.unit]
+    return [unit for unit in units if event.fence in visits.inside(memory, unit)]
 
 
 def _is_sessions(memory: Memory, event: OutcomeReported) -> bool:

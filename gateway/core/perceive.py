@@ -218,7 +218,7 @@ def _drive(turn: Turn, unit: str, after: drive.Drive) -> list[Moment]:
         return []
     turn.agenda.cancel(limit)
     reason = "drove_off" if after.state is drive.Driving.DRIVING else "drive_unknown"
-    people.withdraw(turn, reason, lambda record: record["unit"] == unit and record["parked_only"])
+    people.withdraw(turn, reason, lambda record: bool(record["parked_only"]), at=unit)
     return [DroveOff(unit, turn.now)] if after.state is drive.Driving.DRIVING else []
 
 
@@ -228,6 +228,8 @@ def _unit_lost(turn: Turn, event: UnitLost) -> list[Moment]:
         for path in sorted(turn.memory.group(Scope.UNIT, event.unit, name)):
             turn.memory.drop(StateKey(Scope.UNIT, event.unit, name, path))
     turn.memory.forget(Scope.KINEMATICS, event.unit)
+    # It has not been started anew: whoever comes next keeps their session when its local time changes.
+    turn.memory.kinematics(event.unit, _AWAKE)[""] = True
     for role in sorted(turn.memory.group(Scope.UNIT, event.unit, "presence")):
         people.leave(turn, event.unit, role, event.ts)
     people.end_session(turn, event.unit)

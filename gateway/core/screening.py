@@ -15,6 +15,7 @@ The steps are asked in a fixed order and the first refusal stands; all of them a
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from gateway.core import budget, caps, chains, consent, context, discount, facts, offers, safety
 from gateway.core.campaign import RANK, Action, Audience, Kind
@@ -40,10 +41,14 @@ class Scene:
         self.unit = unit
         self.driving = context.drive_of(self.memory, unit.id).state
         self.taken = offers.standing(self.memory, unit.id)
-        self.awaited = offers.awaited(self.memory, unit.id)
         self._missing: dict[tuple[str, tuple[bool, ...]], Purpose | None] = {}
         self._contacts: dict[str, caps.Contacts] = {}
         self._opted_in: dict[str, bool] = {}
+
+    @cached_property
+    def awaited(self) -> set[tuple[str, str]]:
+        """Holder and action of each offer that is accepted and not yet redeemed."""
+        return offers.awaited(self.memory, self.unit.id)
 
     def missing_consent(self, holder: str, action: Action) -> Purpose | None:
         """Return the first purpose that an action needs and the holder does not agree to now, or None."""

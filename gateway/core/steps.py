@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 from gateway.core.moments import LOCATION_MOMENTS
 from gateway.core.terms import Calendar, Per
 
-_ASKS_WHERE = re.compile(r"\.\s*fences?(?:_kinds?)?\b|\[")
+# Wherever the word stands: between a dot and a field there may be a comment.
+_ASKS_WHERE = re.compile(r"\bfences?(?:_kinds?)?\b|\[")
 
 
 @dataclass(frozen=True, slots=True)

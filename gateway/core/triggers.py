@@ -2,7 +2,8 @@
 
 Theory. How a pattern goes on is told in `gateway.core.patterns`. Here is whose it is, and when it ends.
 
-- **Per unit.** A pattern has at most one window open at a unit; it closes when the person it was about goes.
+- **Per unit.** A pattern has at most one window open at a unit; it closes when a known person goes. What it comes to is
+  about whoever did any of it: what one person did is told to nobody else, and what several did to nobody.
 - **Per subject.** It has at most one window for each subject, wherever they are: the moments are those of any unit
   where they are known to be and had part in. It lives with the subject's own entries, and only while they agree to be
   remembered (`gateway.core.partakers`): without agreement no window opens or goes on, and what there was is dropped
@@ -16,10 +17,11 @@ Theory. How a pattern goes on is told in `gateway.core.patterns`. Here is whose 
 - **Order.** One moment makes candidates in the order of actions, their triggers, and subjects. Only patterns with a
   step for such a moment and for something it names are looked at.
 
-    window  owner: unit or subject; item: action/number   {"step", "opened", "form", "taken", "count", "since", "bound"}
+    window  owner: unit or subject; item: action/number
+            {"step", "opened", "form", "taken", "count", "since", "bound", "about"}
 
-`opened` and `since` are instants, `taken` a list of them, `bound` moments by name (each with its `at`); `form` is the
-fingerprint. See `gateway.core.patterns.Window`; what is not there is left out.
+`opened` and `since` are instants, `taken` a list of them, `bound` moments by name (each with its `at`), `about` a
+holder; `form` is the fingerprint. See `gateway.core.patterns.Window`; what is not there is left out.
 """
 
 from collections.abc import Mapping
@@ -28,9 +30,9 @@ from typing import Any, NamedTuple
 
 from gateway.core import challenges, context
 from gateway.core.campaign import Action
-from gateway.core.moments import AbsenceNoticed, Moment, SubjectArrived, whose
+from gateway.core.moments import AbsenceNoticed, Moment
 from gateway.core.partakers import is_occasion, may_remember, partakers
-from gateway.core.patterns import UNFILTERED, Occasion, Window, advance, due_of
+from gateway.core.patterns import UNFILTERED, Occasion, Window, advance, due_of, joint
 from gateway.core.release import Release, Waiting
 from gateway.core.state import Memory, Scope, StateKey
 from gateway.core.timers import Agenda, TimerKey
@@ -50,7 +52,8 @@ class Match(NamedTuple):
 
     Attributes:
         trigger: Which one, for people.
-        about: Whose doing it was: of a pattern per subject its subject, else of its last moment; None: nobody's.
+        about: Whose doing it was: of a pattern per subject its subject, else of all its moments; None: nobody's, and
+            `gateway.core.patterns.SEVERAL`: not one person's alone.
         moment: The last moment.
     """
 
@@ -70,12 +73,11 @@ def match(memory: Memory, agenda: Agenda, release: Release, moment: Moment) -> l
     occasion = Occasion(release.fences, release.conditions, moment)
     found = {each.order: each for named in (UNFILTERED, *occasion.names) for each in by_filter.get(named, ())}
     matches: list[Match] = []
-    about = None if isinstance(moment, SubjectArrived) else whose(moment)
     for _, waiting in sorted(found.items()):
         if not waiting.is_single or waiting.per_subject:
             matches += _match(memory, agenda, waiting, occasion)
         elif occasion.fits(waiting.pattern.steps[0], _NOTHING):
-            matches.append(Match(waiting.action, waiting.described, about, moment))
+            matches.append(Match(waiting.action, waiting.described, occasion.doer, moment))
     return matches
 
 
@@ -160,10 +162,9 @@ def _match(memory: Memory, agenda: Agenda, waiting: Waiting, occasion: Occasion)
     if is_single and not occasion.fits(waiting.pattern.steps[0], _NOTHING):
         return []
     if not waiting.per_subject:
-        if not _advance(memory, agenda, waiting, occasion, (Scope.UNIT, moment.unit)):
-            return []
-        about = None if isinstance(moment, SubjectArrived) else whose(moment)
-        return [Match(waiting.action, waiting.described, about, moment)]
+        about = _about(memory, waiting, occasion)
+        is_match = _advance(memory, agenda, waiting, occasion, (Scope.UNIT, moment.unit))
+        return [Match(waiting.action, waiting.described, about, moment)] if is_match else []
     return [
         Match(waiting.action, waiting.described, subject, moment)
         for subject in partakers(memory, moment)
@@ -175,12 +176,21 @@ def _match(memory: Memory, agenda: Agenda, waiting: Waiting, occasion: Occasion)
     ]
 
 
+def _about(memory: Memory, waiting: Waiting, occasion: Occasion) -> str | None:
+    """Return whose doing a unit's pattern was, if this moment is its last."""
+    known = memory.get(Scope.UNIT, occasion.moment.unit, WINDOW, waiting.item)
+    return joint(None if known is None else known.get("about"), occasion.doer)
+
+
 def _advance(memory: Memory, agenda: Agenda, waiting: Waiting, occasion: Occasion, home: tuple[Scope, str]) -> bool:
     """Let a moment move one window. Returns whether its pattern matches."""
     key = StateKey(*home, WINDOW, waiting.item)
     known: Mapping[str, Any] | None = memory.get(*key)
     before = None if known is None else Window.from_json(known)
-    after, matches = advance(waiting.pattern, before, occasion.told, occasion.moment.at, occasion.fits)
+    told = occasion.told if waiting.located else occasion.told_nowhere
+    # Whose a subject's window is, is told by its owner.
+    doer = None if key.scope is Scope.SUBJECT else occasion.doer
+    after, matches = advance(waiting.pattern, before, told, occasion.moment.at, occasion.fits, doer=doer)
     if after is before:
         return False
     _cancel(agenda, key.owner, key.item)
@@ -194,8 +204,10 @@ def _advance(memory: Memory, agenda: Agenda, waiting: Waiting, occasion: Occasio
 
 def _waited(memory: Memory, waiting: Waiting, noticed: AbsenceNoticed) -> Match:
     """Return the match of a pattern whose waiting is over; it starts afresh."""
+    known = memory.get(Scope.UNIT, noticed.unit, WINDOW, waiting.item)
+    about = noticed.subject or (None if known is None else known.get("about"))
     close_window(memory, noticed.subject or noticed.unit, waiting.item)
-    return Match(waiting.action, waiting.described, noticed.subject or None, noticed)
+    return Match(waiting.action, waiting.described, about, noticed)
 
 
 def _timers(memory: Memory, release: Release, scope: Scope, owner: str) -> list[tuple[TimerKey, Instant]]:

@@ -57,8 +57,7 @@ class Publisher:
         self._outbox.attach(connection)
         self._outbox.put(standing.announcement(Liveness.BORN))
         self._owed_after = after
-        if after is None:
-            self._publish_owed()
+        self._publish_owed()
 
     def committed(self, ticket: int) -> None:
         """Publish what is owed and has waited for the commit of a ticket."""
@@ -87,15 +86,17 @@ class Publisher:
 
     def time_judged(self) -> None:
         """Publish what was kept back while the time was not known, if it is now."""
-        if self.connection is not None and self._owed_after is None and self._clock.quality is not Quality.SUSPECT:
+        if self.connection is not None and self._clock.quality is not Quality.SUSPECT:
             self._publish_owed()
 
     def _publish_owed(self) -> None:
-        """Publish what the ledger says is owed, as much of it as there is room for.
+        """Publish what the ledger says is owed, as much of it as there is room for; not before it knows all it will.
 
         While the time is suspect we may be days behind, as after a start in 1970: an offer that rests on a consent
         may have outlived it meanwhile. It waits until the time is known.
         """
+        if self._owed_after is not None:
+            return
         now: Instant = self._clock.now()
         is_sure = self._clock.quality is not Quality.SUSPECT
         try:

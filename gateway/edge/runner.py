@@ -45,7 +45,6 @@ HOLD_AT = 2_000
 GO_ON_AT = 200
 """Transactions on their way to the disk from which on held messages are taken up again."""
 
-
 _BRING_ALONG = (SubjectIdentified, FactsChanged, ListPrepared)
 
 
@@ -85,9 +84,7 @@ class Runner:
         self._time = Timekeeper(self._clock, self._time_judged, self._begin_set_back)
         self._turning_back = False
         self._turned_ms = 0
-        self._holding = False
-        self._failing = False
-        self._draining = False
+        self._holding = self._failing = self._draining = False
         self._failures = 0
         self._backoff = backoff or Backoff(first_s=1.0)
         self._recovered_at = 0.0
@@ -170,10 +167,10 @@ class Runner:
 
     def _receive(self, event: Event, now: Instant) -> list[Effect]:
         if isinstance(event, _BRING_ALONG):
+            self._fire(now)  # what is read of the ledger must not be older than what is due
             event = self._arrivals.informed(event)
         effects = self._engine.receive(event, now)
-        if self._journal.is_open:
-            self._journal.record(event, effects, now)
+        self._journal.record(event, effects, now)
         return effects
 
     def _conclude(
@@ -319,11 +316,14 @@ class Runner:
         now = self._clock.now()
         if now >= self._registry.due:
             self._check_calendar(now)
-        effects = self._engine.handle_timer(now)
-        if self._journal.is_open:
-            self._journal.record(None, effects, now)
-        self._conclude(effects, now, started=started)
+        self._fire(now, started)
         self._arm()
+
+    def _fire(self, now: Instant, started: float | None = None) -> None:
+        if (due := self._engine.next_timer()) is not None and due <= now:
+            effects = self._engine.handle_timer(now)
+            self._journal.record(None, effects, now)
+            self._conclude(effects, now, started=started)
 
     def _check_calendar(self, now: Instant) -> None:
         """Tell the engine of units whose local time has changed; at the start, of every unit."""

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.core.campaign import Action, Challenge, ContactPolicy, Group
+from gateway.core.campaign import Action, Placement
 from gateway.core.effects import Effect, OfferMade
-from gateway.core.events import Event, FenceReported, Outcome, Role, SubjectLeft
+from gateway.core.events import FenceReported, Outcome, Role, SubjectLeft
 from gateway.core.release import Release, compile_release
+from gateway.core.steps import Challenge, Trigger
+from gateway.core.terms import Cap, ContactPolicy, Group
 from gateway.core.units import SECOND_MS, Instant
 from gateway.testing.engines import (
     FixedScorer,
@@ -14,20 +16,22 @@ from gateway.testing.engines import (
     a_fence,
     a_till,
     agreement,
+    an_action,
     decisions_in,
     identified,
     offers_in,
     outcome,
 )
 from gateway.testing.samples import T0
-from gateway.testing.shell import Entry, Gateway, Occurrence, Restarted, SetBack
+from gateway.testing.shell import Activated, Entry, Gateway, Occurrence, Restarted, SetBack
 
 ANNA, BEN = "s.anna", "s.ben"
 TILL, OTHER_TILL = "till-1", "till-2"
+ONCE_A_DAY = ContactPolicy((Cap(1, within_s=86_400),))
 
 
 class Place:
-    """Two tills and a car at one gateway.
+    """Two tills and a car at one gateway; Anna and Ben agree to everything.
 
     Attributes:
         now: The time; it goes on by a second with everything that happens.
@@ -41,6 +45,7 @@ class Place:
         challenges: Sequence[Challenge] = (),
         **more: ContactPolicy,
     ) -> None:
+        """Open it with these campaigns."""
         release: Release = compile_release(
             "r", 1, [a_fence("cafe")], actions, [], groups=groups, challenges=challenges, **more
         )
@@ -56,8 +61,10 @@ class Place:
         """Let something happen, one after the other, each a second later."""
         for what in occurrences:
             self.now += SECOND_MS
-            told = what if isinstance(what, Restarted | SetBack) else replace(what, ts=self.now)
-            self.delivered(told)
+            if isinstance(what, Restarted | Activated | SetBack):
+                self.delivered(what)
+            else:
+                self.delivered(replace(what, ts=self.now))
 
     def delivered(self, what: Occurrence) -> None:
         """Let something be heard now, whenever it was sent."""
@@ -94,11 +101,24 @@ class Place:
         return [verdict.refusal.reason for verdict in verdicts if verdict.refusal is not None]
 
 
-def enters(unit: str) -> list[Event]:
-    return [FenceReported(unit, 0, entered=("cafe",), exited=("cafe",))]
+def enters(unit: str) -> FenceReported:
+    """Return that a unit comes into the cafe, where it may have been before."""
+    return FenceReported(unit, 0, entered=("cafe",), exited=("cafe",))
 
 
-def leaves(unit: str) -> list[Event]:
-    return [FenceReported(unit, 0, exited=("cafe",))]
+def a_visit(place: Place, unit: str) -> None:
+    """Let a unit come into the cafe and leave it."""
+    place.happens(enters(unit), FenceReported(unit, 0, exited=("cafe",)))
 
 
+def goes_elsewhere(place: Place) -> str:
+    """Let Anna go from one till to the other; return which that is."""
+    place.goes()
+    place.comes(ANNA, OTHER_TILL)
+    return OTHER_TILL
+
+
+def capped(trigger: Trigger, contact: ContactPolicy | None = None) -> Action:
+    """Return an action for the screen of a till, once a day unless said otherwise; its offers stand for a minute."""
+    action = an_action("capped", placements=[Placement.KIOSK_SCREEN])
+    return replace(action, triggers=(trigger,), contact=contact or ONCE_A_DAY, valid_for_s=60)

@@ -7,6 +7,7 @@ millisecond before, or one after.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from gateway.core.campaign import Placement
 from gateway.core.drive import LOW_VOLTAGE, SPEED
@@ -90,7 +91,12 @@ class Story:
             told: dict[str, Scalar | None] = {"price": 1.5, "stock": 3, WORKS: fence.startswith("bank")}
             yield self._entry(FactsChanged(UNITS[0], self.now, "", told, self._id(), fence=fence))
         for person in PEOPLE:
-            known: dict[str, Scalar] = {"risk": 0.5, "worth": among(self._draw, (5.0, 20.0, 40.0)), "visits": 3, "basket": "coffee"}
+            known: dict[str, Scalar] = {
+                "risk": 0.5,
+                "worth": among(self._draw, (5.0, 20.0, 40.0)),
+                "visits": 3,
+                "basket": "coffee",
+            }
             facts: dict[str, Scalar | None] = {**known, "voice_opt_in": True}
             if chance(self._draw, 60):
                 facts["household"] = among(self._draw, HOUSEHOLDS)
@@ -179,10 +185,8 @@ class Story:
         ends = None if chance(self._draw, 85) else self.now + among(self._draw, (MINUTE_MS, HOUR_MS, 2 * DAY_MS))
         if ends is not None:
             self._aims.append(ends)
-        return [
-            ConsentChanged(unit, self._late(), self._id(), holder, purpose, True, told, ends)  # noqa: FBT003
-            for purpose in _RESTS_ON
-        ]
+        agreed = partial(ConsentChanged, holder=holder, given=True, supersedes=told, valid_until=ends)
+        return [agreed(unit, self._late(), self._id(), purpose=purpose) for purpose in _RESTS_ON]
 
     def _consent(self) -> list[Event]:
         return self._agree(among(self._draw, UNITS), self._somebody())

@@ -8,7 +8,7 @@ or each at its own due instant.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from gateway.core.effects import Effect, StateChanged
 from gateway.core.engine import Engine
@@ -43,7 +43,6 @@ class SetBack:
     by_ms: int
 
 
-Told = TypeVar("Told")
 Occurrence: TypeAlias = Event | Restarted | Activated | SetBack
 
 
@@ -152,11 +151,14 @@ class Gateway:
             self._registered[what.unit] = what
         return [*woken, self._committed(now, what, self.engine.receive(self.informed(what), now))]
 
-    def informed(self, event: Told) -> Told:
+    def informed(self, event: Event) -> Event:
         """Return an event with what the ledger knows of whoever it is about."""
         if not isinstance(event, _TOLD_MORE) or not event.subject:
             return event
-        return replace(event, state=self.ledger.told_of(event.subject))
+        told = self.ledger.told_of(event.subject)
+        if isinstance(event, FactsChanged) and (household := event.facts.get("household")) is not None:
+            told |= self.ledger.of(Scope.HOUSEHOLD, str(household))
+        return replace(event, state=told)
 
     def restored(self, state: Mapping[StateKey, object], release: Release | None = None) -> Engine:
         """Return an engine that goes on from a state, as a file would give it back."""

@@ -33,7 +33,7 @@ def check_triggers(action: Part, known: Known) -> None:
             _check_count(trigger)
         else:
             _check_sequence(trigger)
-        _check_conditions(trigger)
+        _check_conditions(trigger, anyone=is_for_anyone(action))
         _check_personal(action, trigger)
         for step in all_steps_of(trigger):
             _check_step(step, known)
@@ -49,7 +49,7 @@ def check_challenge(challenge: Part, known: Known) -> None:
     """Note what is wrong with what a challenge counts."""
     for counted in challenge.parts("counts"):
         _check_step(counted, known)
-        _check_condition(counted, {})
+        _check_condition(counted, {}, anyone=False)
         moment = counted.get("moment", str)
         if moment in CHALLENGE_MOMENTS:
             message = f"a challenge cannot count {moment}, which challenges cause"
@@ -97,11 +97,11 @@ def _check_sequence(trigger: Part) -> None:
             bound.add(name)
 
 
-def _check_conditions(trigger: Part) -> None:
+def _check_conditions(trigger: Part, *, anyone: bool) -> None:
     """A condition sees its own moment and those bound before; of what undoes or must not happen, those of all steps."""
     bound: dict[str, str] = {}
     for step in steps_of(trigger):
-        if not _check_condition(step, bound):
+        if not _check_condition(step, bound, anyone=anyone):
             return
         moment, name = step.get("moment", str), step.get("as", str)
         if moment and name:
@@ -109,10 +109,10 @@ def _check_conditions(trigger: Part) -> None:
         elif step.node_of("as") is not None:
             return
     for step in (*trigger.parts("unless"), *trigger.parts("absent")):
-        _check_condition(step, bound)
+        _check_condition(step, bound, anyone=anyone)
 
 
-def _check_condition(step: Part, bound: Mapping[str, str]) -> bool:
+def _check_condition(step: Part, bound: Mapping[str, str], *, anyone: bool) -> bool:
     """Note what is wrong with the `if` of a step. Returns whether its moment, on which that rests, could be read."""
     moment, condition = step.get("moment", str), step.located("if", str)
     if moment is None:
@@ -123,6 +123,8 @@ def _check_condition(step: Part, bound: Mapping[str, str]) -> bool:
     if fault is not None:
         message, hint = worded("if", fault)
         step.note(Code.BAD_EXPRESSION, "if", message, hint, offset_of(condition, fault))
+    elif anyone and (fault := find_condition_fault(condition.value, moment, bound, anyone=True)) is not None:
+        step.note(Code.PERSONAL_FOR_ANYONE, "if", f"'if': {fault.message}", FOR_SOMEBODY, offset_of(condition, fault))
     elif constant_value(condition.value) is False:
         step.note(Code.UNREACHABLE, "if", "'if' is never true, so this is never noticed", "correct the expression")
     return True

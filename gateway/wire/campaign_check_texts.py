@@ -67,7 +67,7 @@ def _check_price(action: Part, name: str, text: Located[str]) -> None:
     if words:
         message = f"{name!r} of a {kind} action speaks of a price or an advert: {words!r}"
         hint = "say what is the matter, and sell nothing"
-        action.source.note(Code.PRICE_NOT_MARKETING, text.node, message, hint, text.value.find(words))
+        action.source.note(Code.PRICE_NOT_MARKETING, text.node, message, hint, max(0, text.value.find(words)))
 
 
 def _check_length(treatment: Part, name: str, text: Located[str]) -> None:

@@ -126,7 +126,11 @@ SINGLE = Table(
         "within": Entry(form.DURATION, "The longest time from the first to the last. Only with `times`."),
         "per": Entry(WHOSE_MOMENTS, "Only with `times`: as in a sequence."),
     },
-    {"dependentRequired": {"times": ["within"], "within": ["times"], "per": ["times"]}},
+    {
+        "if": {"required": ["times"], "properties": {"times": {"minimum": 2}}},
+        "then": {"required": ["within"]},
+        "else": {"properties": {"within": False, "per": False}},
+    },
 )
 STEP = Table(
     "step",

@@ -7,7 +7,7 @@ They are those of `wayside check`, held here a second time, since a release may 
 from collections.abc import Iterator
 from dataclasses import fields
 
-from gateway.core.campaign import Action, Audience, Campaigns, Kind
+from gateway.core.campaign import Action, Audience, Campaigns, Kind, Placement
 from gateway.core.conditions import conditions_of
 from gateway.core.moments import MOMENTS, SUSPICIONS
 from gateway.core.steps import Challenge, Step, Trigger, steps_of
@@ -30,7 +30,7 @@ _TEXTS = ("title", "body", "call_to_action")
 def breaches(campaigns: Campaigns) -> Iterator[str]:
     """Yield what breaks a rule, each with where."""
     for action in campaigns.actions:
-        for rule in (_patterns, _kind, _anyone, _expressions, _reward, _texts):
+        for rule in (_patterns, _kind, _anyone, _driving, _expressions, _reward, _texts):
             for breach in rule(action):
                 yield f"action {action.id!r}: {breach}"
     for challenge in campaigns.challenges:
@@ -42,10 +42,10 @@ def _patterns(action: Action) -> Iterator[str]:
     if not action.triggers and action.follows is None:
         yield "needs a trigger, or an action that it follows"
     for trigger in action.triggers:
-        yield from _pattern(trigger)
+        yield from _pattern(trigger, anyone=action.audience is Audience.ANYONE)
 
 
-def _pattern(trigger: Trigger) -> Iterator[str]:
+def _pattern(trigger: Trigger, *, anyone: bool) -> Iterator[str]:
     has_window = len(trigger.steps) > 1 or trigger.steps[0].times > 1
     if has_window != (trigger.within_s > 0):
         yield "a sequence needs within_s, a single moment has none"
@@ -57,7 +57,7 @@ def _pattern(trigger: Trigger) -> Iterator[str]:
     if len(names) > len(set(names)):
         yield "two moments of a sequence have one name"
     for condition in conditions_of(trigger):
-        fault = find_condition_fault(*condition)
+        fault = find_condition_fault(*condition, anyone=anyone)
         if fault is not None:
             yield f"condition {condition.source!r}: {fault.message}"
     for step in steps_of(trigger):
@@ -96,6 +96,12 @@ def _anyone(action: Action) -> Iterator[str]:
         yield "nobody to remember in an action for anyone"
     if any(step.moment in CHALLENGE_MOMENTS for step in action.steps):
         yield "no challenges in an action for anyone"
+
+
+def _driving(action: Action) -> Iterator[str]:
+    """Only a voice is heard without looking."""
+    if any(each.while_driving and each.placement is not Placement.VOICE for each in action.treatments):
+        yield "while_driving is for voice only"
 
 
 def _expressions(action: Action) -> Iterator[str]:

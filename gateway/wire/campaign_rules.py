@@ -4,6 +4,7 @@ A device never loads the YAML library: it is 1 MB, and a tenth of a second of it
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TypeAlias
@@ -48,6 +49,8 @@ CHALLENGE_MOMENTS = frozenset({"ChallengeAdvanced", "ChallengeMet"})
 
 _PART = re.compile(r"\{\{|\}\}|\{[^{}]*\}|[{}]")
 _IDS_OF_PEOPLE = frozenset({"subject", "holder"})
+_OF_A_PERSON = re.compile(r"\b(?:subject|holder)\b")
+_COMPUTED_FIELD = re.compile(r"""(?:\b(?!in\b)\w+|[)\]])\s*\[(?!\s*(?:"\w+"|'\w+'|\d+)\s*\])""")
 _OF_EVERY_MOMENT = frozenset({"unit", "at"})
 MAX_DURATION_S = 3660 * 86_400
 
@@ -68,10 +71,13 @@ _PRICED = re.compile(
 def price_in(text: str) -> str | None:
     """Return the words by which a text names a price, a reward or an advert, or None.
 
+    Not to be got around by letters of another width, or with invisible ones between.
+
     >>> price_in("A free coffee"), price_in("Feel free to stop"), price_in("Now 20% off")
     ('free', None, '20% off')
     """
-    found = _PRICED.search(text)
+    seen = "".join(each for each in unicodedata.normalize("NFKC", text) if unicodedata.category(each) != "Cf")
+    found = _PRICED.search(text) or _PRICED.search(seen)
     return found[0] if found else None
 
 
@@ -84,13 +90,29 @@ def find_expression_fault(source: str, *, anyone: bool = False) -> ExpressionFau
     return None
 
 
-def find_condition_fault(source: str, moment: str, bound: Mapping[str, str]) -> ExpressionFault | None:
-    """Return what is wrong with the `if` of a step, given its moment and those bound by earlier steps; or None."""
+def find_condition_fault(
+    source: str, moment: str, bound: Mapping[str, str], *, anyone: bool = False
+) -> ExpressionFault | None:
+    """Return what is wrong with the `if` of a step, given its moment and those bound by earlier steps; or None.
+
+    What a condition reads decides which consent its action needs, so nothing may hide it: no comment between a moment
+    and its field and, for anyone, no field that is named by anything but its name.
+    """
     try:
         check_condition(source, moment, bound)
     except ExpressionFault as fault:
         return fault
+    if "//" in source:
+        return _fault_at(source, source.index("//"), "'//' begins a comment, which stands behind '#' in YAML")
+    if anyone and (found := _OF_A_PERSON.search(source)) is not None:
+        return _fault_at(source, found.start(), f"{found[0]!r} tells of a person, but the action is for anyone")
+    if anyone and (found := _COMPUTED_FIELD.search(source)) is not None:
+        return _fault_at(source, found.start(), "a field without its name may tell of a person")
     return None
+
+
+def _fault_at(source: str, offset: int, message: str) -> ExpressionFault:
+    return ExpressionFault(message, source.count("\n", 0, offset) + 1, offset - source.rfind("\n", 0, offset))
 
 
 def length_of(text: str) -> int:

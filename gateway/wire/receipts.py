@@ -20,7 +20,6 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from gateway.core.consent import FOR_GOOD
 from gateway.core.events import SESSION, Purpose
 from gateway.core.units import SECOND_MS, Instant
 from gateway.wire.payloads import Consent
@@ -136,12 +135,21 @@ def _record(said: Sequence[StoredConsent], until: Instant, controller: Controlle
 
 
 def _status(said: Sequence[StoredConsent], payloads: Sequence[Consent | None], until: Instant) -> str:
-    """Return where it stands: given, or by the last thing that was said, why not."""
+    """Return where it stands: given; or why not, by the rule of `gateway.core.consent`.
+
+    Withdrawn, if nothing that was given names every withdrawal; else what was given has ended, if it had an end.
+    """
     if until > 0:
         return "given"
-    if not said[-1].given or all(each is None or each.valid_until_ms is None for each in payloads):
-        return "withdrawn" if any(not each.given for each in said) else UNKNOWN
-    return "expired"
+    withdrawn = {each.id for each in said if not each.given}
+    counted = [
+        payload
+        for each, payload in zip(said, payloads, strict=True)
+        if payload is not None and each.given and each.id not in withdrawn and withdrawn.issubset(payload.supersedes)
+    ]
+    if withdrawn and not counted:
+        return "withdrawn"
+    return "expired" if any(payload.valid_until_ms is not None for payload in counted) else UNKNOWN
 
 
 def _processing(purpose: str, agreed: Consent | None, controller: Controller, gateway: str) -> dict[str, object]:
@@ -212,7 +220,7 @@ def _validity(said: StoredConsent, payload: Consent | None, ends: Instant | None
         return "for good"
     if payload is None:
         return UNKNOWN
-    return "until withdrawn" if ends is None or ends >= FOR_GOOD else f"until {_utc(ends)}"
+    return "until withdrawn" if ends is None else f"until {_utc(ends)}"
 
 
 def _payload(said: StoredConsent) -> Consent | None:

@@ -166,14 +166,17 @@ def running_gateway(site: Site) -> Iterator[psutil.Process]:
 
 
 def until(
-    condition: Callable[[], bool], process: subprocess.Popen[bytes] | None = None, every_s: float = 0.005
+    condition: Callable[[], bool],
+    process: subprocess.Popen[bytes] | None = None,
+    every_s: float = 0.005,
+    patience_s: float = PATIENCE_S,
 ) -> None:
     """Wait until it is so.
 
     Raises:
         TimeoutError: The process ended, or patience did.
     """
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while not condition():
         if time.monotonic() > deadline or (process is not None and process.poll() is not None):
             raise TimeoutError("the gateway did not get there")

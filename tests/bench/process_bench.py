@@ -26,6 +26,7 @@ LATENCY_RATES = (500, 2_000)
 LATENCY_S = 40
 """With one offer a second, the p99 of a run is its slowest offer."""
 FLOOD = 50_000
+DRAINED_WITHIN_S = 180.0
 FLOOD_RATE = 100_000
 """Messages a second: more than the gateway takes."""
 
@@ -138,7 +139,7 @@ def drained_per_s(
         seen.append((time.perf_counter(), received))
         return received >= count
 
-    until(drained, every_s=0.02)
+    until(drained, every_s=0.02, patience_s=DRAINED_WITHIN_S)
     (began_s, least), *_, (ended_s, most) = [each for each in seen if count / 10 < each[1] < count * 9 / 10]
     return (most - least) / (ended_s - began_s)
 

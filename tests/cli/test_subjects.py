@@ -187,6 +187,60 @@ def test_another_ledger_and_journal_can_be_named(wayside: Wayside, house: House,
     assert ERIKA.encode() in house.ledger.read_bytes()
 
 
+def test_an_export_is_written_into_nothing_that_lay_there_before(
+    wayside: Wayside, house: House, tmp_path: Path
+) -> None:
+    shared, out = tmp_path / "shared.json", tmp_path / "erika.json"
+    shared.write_text("for all to read", encoding="utf-8")
+    (tmp_path / "erika.json.part").symlink_to(shared)
+    wayside("subject", "export", ERIKA, "--config", house.config, *WHY, "-o", out)
+    assert shared.read_text(encoding="utf-8") == "for all to read"
+    assert out.stat().st_mode & 0o077 == 0
+    (tmp_path / "erika.json.part").touch(mode=0o644)
+    wayside("subject", "export", ERIKA, "--config", house.config, *WHY, "-o", out)
+    assert out.stat().st_mode & 0o077 == 0
+
+
+def test_an_export_that_cannot_take_its_place_leaves_no_draft_behind(
+    wayside: Wayside, house: House, tmp_path: Path
+) -> None:
+    (tmp_path / "erika").mkdir()
+    with pytest.raises(OSError, match="erika"):
+        wayside("subject", "export", ERIKA, "--config", house.config, *WHY, "-o", tmp_path / "erika")
+    assert not (tmp_path / "erika.part").exists()
+
+
+def test_journals_of_one_name_in_two_folders_are_both_handed_over_and_one_named_twice_once(
+    wayside: Wayside, house: House, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept" / house.journal.name
+    kept.parent.mkdir()
+    shutil.copy(house.journal, kept)
+    again = kept.parent / ".." / "kept" / kept.name
+    arguments = ("--config", house.config, *WHY, "--journal", kept, "--journal", again)
+    told = json.loads(wayside("subject", "export", ERIKA, *arguments).output)
+    assert told["found"]["journal_lines"] == 2 * 15
+    assert [len(lines) for lines in told["journals"].values()] == [2 * 15]
+
+
+@pytest.mark.parametrize(("who", "why"), [("a", "a request of May"), ("p.anna", "for p.anna."), ("3", "paragraph 3")])
+def test_a_purpose_that_names_the_person_is_refused_also_at_the_end_of_a_sentence(
+    wayside: Wayside, house: House, who: str, why: str
+) -> None:
+    wayside("subject", "export", who, "--config", house.config, "--purpose", why, exits=2)
+
+
+def test_an_id_that_is_only_a_part_of_a_word_does_not_stand_in_the_way_of_a_purpose(
+    wayside: Wayside, house: House
+) -> None:
+    wayside("subject", "export", "e", "--config", house.config, "--purpose", "her request")
+
+
+def test_no_card_at_all_is_nobody(wayside: Wayside, house: House) -> None:
+    shown = wayside("subject", "export", "", "--credential", "--config", house.config, *WHY, exits=2).output
+    assert "nobody is named" in " ".join(shown.split())
+
+
 def test_a_session_is_nobody(wayside: Wayside, house: House) -> None:
     shown = wayside("subject", "erase", SESSION, "--config", house.config, *WHY, "--yes", exits=2).output
     assert "nobody in particular" in " ".join(shown.split())

@@ -196,3 +196,10 @@ def test_the_schema_refuses_what_it_can_know_and_nothing_else(path: Path) -> Non
     document = read_as_editors_do(path.read_text(encoding="utf-8"))
     knows = code in CODES_THE_SCHEMA_KNOWS or path.stem in MORE_IT_KNOWS
     assert validator().is_valid(document) is not (knows and path.stem not in LEFT_TO_CHECK)
+
+
+def test_the_schema_takes_a_moment_that_is_counted_once(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.yaml"
+    path.write_text(completed("action", "when:\n  - {moment: Parked, times: 1}\n"), encoding="utf-8")
+    assert check([path]) == []
+    validator().validate(read_as_editors_do(path.read_text(encoding="utf-8")))

@@ -100,6 +100,7 @@ def saying(body: str) -> tuple[Treatment, ...]:
         {"triggers": (Trigger((Step("Parked", condition="moment.fences.size() == 1"),)),)},
         {"triggers": (Trigger((Step("FactChanged", condition="moment['fence'] != ''"),)),)},
         {"treatments": saying("You left {moment.fence}")},
+        {"reward": Reward("tea", "A tea instead of {place.drink}")},
         {"triggers": (Trigger((Step("Parked"),), unless=(Step("FenceExited"),)),)},
         {"triggers": (Trigger((Step("Parked"),), absence=Absence(Step("FenceEntered"), 60)),)},
     ],
@@ -121,6 +122,9 @@ def test_whatever_tells_where_a_person_is_rests_on_location(rests: dict[str, Any
         {"suitable": "facts.size == 'M'"},
         {"weights": (Weight("facts.size == 'M'", 2.0),)},
         {"treatments": saying("In size {facts.size}")},
+        {"reward": Reward("dress", "A dress in {facts.size}")},
+        {"triggers": (Trigger((Step("SubjectArrived", condition="moment.subject == 's.anna'"),)),)},
+        {"triggers": (Trigger((Step("Parked"),), unless=(Step("OfferAccepted", condition="moment.holder != ''"),)),)},
     ],
 )
 def test_whatever_reads_or_remembers_of_a_person_is_known_to(reads: dict[str, Any]) -> None:

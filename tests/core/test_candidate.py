@@ -74,6 +74,22 @@ def test_facts_of_person_and_place_are_worded_with_their_age() -> None:
     assert candidate.as_of() == T0 - 180_000
 
 
+def test_what_a_reward_shows_is_as_old_as_its_fact() -> None:
+    place = Place(price=known(3, T0 - 60_000))
+    candidate = place.candidate(replace(saying("Plain"), reward=Reward("r", "instead of {place.price}")))
+    assert candidate.unsaid() is None
+    assert candidate.as_of() == T0 - 60_000
+
+
+def test_the_nearest_place_is_looked_for_once() -> None:
+    place = Place()
+    place.memory.put(StateKey(Scope.UNIT, CAR, "fence", "a"), {"since": T0, "dwelled": False, "kind": "bank"})
+    place.memory.put(StateKey(Scope.FENCE, "b", "fact", "works"), known(value=True))
+    candidate = place.candidate(saying("{nearest.name}", Nearest("bank", "works")))
+    assert candidate.nearby() is not None
+    assert candidate.nearby() is candidate.nearby()
+
+
 def test_words_without_facts_have_no_age() -> None:
     assert Place().candidate(saying("Plain, {moment.wheel}")).as_of() is None
 
@@ -115,4 +131,4 @@ def test_a_reward_costs_what_it_says_or_what_a_discount_comes_to() -> None:
 
 
 def test_a_fact_from_a_clock_ahead_of_ours_is_new() -> None:
-    assert [age_s(Fact(1, T0 + ms), T0) for ms in (5_000, 0, -999, -1_000)] == [0, 0, 0, 1]
+    assert [age_s(Fact(1, T0 + ms), T0) for ms in (5_000, 0, -1_000, -1_001)] == [0, 0, 1, 2]

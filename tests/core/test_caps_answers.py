@@ -1,6 +1,7 @@
 """What answers, and their absence, keep quiet about: cool-downs, suppression, never again."""
 
 from gateway.core import caps
+from gateway.core.caps import GRACE_MS
 from gateway.core.events import SESSION
 from gateway.core.state import Scope, StateKey
 from gateway.core.units import DAY_MS
@@ -31,7 +32,9 @@ def test_a_decline_is_kept_only_where_it_cools_down_and_let_go_when_that_is_over
     town.declined(NOON, "pastry", "+sweet", "*", "ghost")
     key = StateKey(Scope.SUBJECT, ANNA, "declined", "pastry")
     assert town.memory.take_changes() == [(key, NOON)]
-    town.objections(EDGE)
+    assert town.objections(EDGE) == []
+    assert town.memory.take_changes() == []
+    town.objections(EDGE + GRACE_MS)
     assert town.memory.take_changes() == [(key, None)]
 
 
@@ -52,7 +55,8 @@ def test_after_a_suppression_it_starts_afresh() -> None:
     assert town.objections(EDGE) == []
     town.ignored(EDGE)
     assert town.reasons(EDGE) == ["suppressed"]
-    town.objections(EDGE + 60_000)
+    assert town.objections(EDGE + 60_000) == []
+    town.objections(EDGE + 60_000 + GRACE_MS)
     assert dict(town.memory.group(Scope.SUBJECT, ANNA, "ignored")) == {}
 
 

@@ -1,6 +1,7 @@
 """What is said to one person is for that person, and ends with their being there."""
 
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -8,8 +9,18 @@ from gateway.core.campaign import Action, Audience, Kind, Placement
 from gateway.core.drive import LOW_VOLTAGE
 from gateway.core.effects import DURABLE_EFFECTS, Effect, OfferWithdrawn, StateChanged
 from gateway.core.engine import AHEAD_MS, Engine
-from gateway.core.events import SESSION, ConsentChanged, Event, Outcome, Purpose, Role, SignalsReported
-from gateway.core.state import StateKey
+from gateway.core.events import (
+    SESSION,
+    ConsentChanged,
+    Event,
+    FactsChanged,
+    Outcome,
+    Purpose,
+    Role,
+    SignalsReported,
+)
+from gateway.core.state import Scope, StateKey
+from gateway.core.steps import Absence, Step, Trigger
 from gateway.testing.engines import (
     CAR,
     EPOCH,
@@ -56,6 +67,59 @@ def test_what_is_personal_is_taken_back_when_somebody_else_could_read_it(event: 
     engine, effects = parked_with(PERSONAL)
     (offer,) = offers_in(effects)
     assert OfferWithdrawn(offer.id, CAR, T0 + 1, "not_alone") in engine.receive(event, T0 + 1)
+
+
+def withdrawn_in(effects: list[Effect]) -> list[tuple[str, str]]:
+    return [(effect.offer, effect.reason) for effect in effects if isinstance(effect, OfferWithdrawn)]
+
+
+@pytest.mark.parametrize("event", [identified(BEN, T0 + 2), left(T0 + 2)])
+def test_who_changes_seats_leaves_no_offer_to_whoever_sits_there_next(event: Event) -> None:
+    engine, effects = parked_with(an_action("pastry"))
+    (offer,) = offers_in(effects)
+    assert withdrawn_in(engine.receive(identified(ANNA, T0 + 1, role=Role.PASSENGER), T0 + 1)) == []
+    assert withdrawn_in(engine.receive(event, T0 + 2)) == [(offer.id, "subject_left")]
+
+
+def test_who_leaves_another_seat_keeps_what_stands_before_them() -> None:
+    engine, _ = parked_with(an_action("pastry"))
+    engine.receive(identified(ANNA, T0 + 1, role=Role.PASSENGER), T0 + 1)
+    assert withdrawn_in(engine.receive(left(T0 + 2, role=Role.PASSENGER), T0 + 2)) == []
+
+
+def test_an_offer_of_an_older_ledger_stands_until_its_person_is_gone() -> None:
+    engine, effects = parked_with(an_action("pastry"))
+    (offer,) = offers_in(effects)
+    engine.receive(identified(ANNA, T0 + 1, role=Role.PASSENGER), T0 + 1)
+    state = engine.snapshot()
+    key = StateKey(Scope.OFFER, CAR, "live", offer.id)
+    state[key] = {name: said for name, said in cast("dict[str, object]", state[key]).items() if name != "role"}
+    older = Engine.restore(state, a_release(actions=[an_action("pastry")]), epoch=EPOCH, scorer=FixedScorer())
+    assert withdrawn_in(older.receive(left(T0 + 2), T0 + 2)) == []
+    assert withdrawn_in(older.receive(left(T0 + 3, role=Role.PASSENGER), T0 + 3)) == [(offer.id, "subject_left")]
+
+
+BASKET = Step("FactChanged", fact="basket")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        Trigger((BASKET, Step("Parked")), 600),
+        Trigger((BASKET,), absence=Absence(Step("DroveOff"), 60)),
+        Trigger((Step("FactChanged", fact="basket", times=2),), 600),
+    ],
+)
+def test_what_is_known_of_anna_is_an_occasion_for_nobody_beside_her(pattern: Trigger) -> None:
+    engine = an_engine(a_release(actions=[replace(an_action("basket"), triggers=(pattern,))]))
+    seats = SignalsReported(CAR, T0, {DRIVER: "OCCUPIED", PASSENGER: "OCCUPIED"})
+    told = [FactsChanged(CAR, T0 + ms, who, {"basket": ms}) for ms, who in ((1, ANNA), (2, BEN))]
+    events: list[Event] = [identified(BEN), identified(ANNA, role=Role.PASSENGER), *agreement(BEN), *agreement(ANNA)]
+    events += [seats, *told[: pattern.steps[0].times], ignition_off(T0 + 3)]
+    effects = [effect for event in events for effect in engine.receive(event, event.ts)]
+    (decision,) = decisions_in([*effects, *engine.handle_timer(T0 + 60_003)])
+    assert {verdict.refusal.reason for verdict in decision.verdicts if verdict.refusal} == {"about_somebody_else"}
+    assert decision.chosen is None
 
 
 def test_what_is_personal_stays_while_its_person_is_alone() -> None:

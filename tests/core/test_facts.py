@@ -40,6 +40,13 @@ def test_a_fact_is_news_when_it_is_known_first_and_when_it_is_another() -> None:
     assert facts.of_place(memory, CAR, T0 + 2) == {"stock": Fact(4.0, T0 + 2), "price": Fact(2.5, T0 + 1)}
 
 
+def test_a_fact_that_had_ended_is_news_again() -> None:
+    memory = Memory()
+    assert facts.learn(memory, told({"basket": "coat"}, until=T0 + 10)) == ["basket"]
+    assert facts.learn(memory, told({"basket": "coat"}, T0 + 9, until=T0 + 20)) == []
+    assert facts.learn(memory, told({"basket": "coat"}, T0 + 20, until=T0 + 30)) == ["basket"]
+
+
 def test_the_newest_fact_wins_name_by_name() -> None:
     memory = Memory()
     facts.learn(memory, told({"stock": 3}, T0 + 5))

@@ -261,6 +261,13 @@ def test_a_slate_of_which_one_was_answered_was_not_ignored(answer: Outcome) -> N
     assert ignored_of_all(shop) is None
 
 
+def test_a_slate_of_which_one_was_accepted_and_never_redeemed_was_not_ignored() -> None:
+    shop = everything_limited(a_slate())
+    shop.told(Outcome.PRESENTED, Outcome.ACCEPTED, Outcome.EXPIRED)
+    shop.told(Outcome.PRESENTED, Outcome.EXPIRED, offer="o.car-1.e1.2")
+    assert ignored_of_all(shop) is None
+
+
 def test_a_slate_that_was_declined_late_was_not_ignored() -> None:
     shop = everything_limited(a_slate())
     shop.told(Outcome.PRESENTED, Outcome.EXPIRED, Outcome.DECLINED)

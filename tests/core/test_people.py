@@ -151,7 +151,6 @@ def test_who_leaves_one_role_stays_in_the_other() -> None:
     car.hears(FactsChanged(CAR, T0, ANNA, {"stamps": 9}))
     car.offers()
     car.hears(left())
-    assert car.effects == []
     assert (car.here("driver"), car.here("passenger")) == (None, ANNA)
     assert car.memory.owners(Scope.SUBJECT) == [ANNA]
 

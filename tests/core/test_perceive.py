@@ -211,7 +211,16 @@ def test_a_lost_unit_is_not_known_to_be_parked_and_everybody_has_left() -> None:
     assert car.drive() is Driving.UNKNOWN
     assert car.memory.get(Scope.UNIT, CAR, "presence", "driver") == {"subject": None, "ts": T0 + 1}
     assert dict(car.memory.group(Scope.UNIT, CAR, "signal")) == {}
-    assert car.memory.owners(Scope.SESSION) == car.memory.owners(Scope.KINEMATICS) == []
+    assert car.memory.owners(Scope.SESSION) == []
+    assert car.memory.get(Scope.KINEMATICS, CAR, "fix") is None
+
+
+def test_a_lost_unit_was_not_started_anew_whoever_comes_next_keeps_their_session() -> None:
+    car = Car(RELEASE)
+    car.hears(UnitLost(CAR, T0))
+    car.hears(agreement(SESSION, Purpose.OFFER_DISPLAY)[0])
+    perceive.register(car.turn(), replace(a_car(), utc_offset_s=3600))
+    assert car.memory.owners(Scope.SESSION) == [CAR]
 
 
 def test_a_lost_unit_loses_its_signals_and_its_people_in_one_order() -> None:

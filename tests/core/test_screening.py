@@ -138,9 +138,9 @@ def test_what_rests_on_a_fact_needs_it_known_and_new_enough() -> None:
     setting = Setting(facts={"size": "M"})
     assert setting.screen(STOCKED) == Refusal(Stage.FACTS, "fact_unknown", {"fact": "place.stock"})
     setting.put(Scope.UNIT, CAR, "fact", "stock", fact(3))
-    assert setting.screen(STOCKED, now=T0 + 60_999) is None
+    assert setting.screen(STOCKED, now=T0 + 60_000) is None
     too_old = Refusal(Stage.FACTS, "fact_too_old", {"fact": "place.stock", "age_s": 61, "max_age_s": 60})
-    assert setting.screen(STOCKED, now=T0 + 61_000) == too_old
+    assert setting.screen(STOCKED, now=T0 + 60_001) == too_old
 
 
 def test_a_fact_of_a_person_is_named_but_never_told() -> None:

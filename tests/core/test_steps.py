@@ -60,6 +60,7 @@ def test_a_step_picks_by_everything_but_its_condition() -> None:
         Step("Parked", condition="moment.fence_kinds.size() > 0"),
         Step("FactChanged", condition="stop . fence == ''"),
         Step("Parked", condition="moment['fences'].size() > 0"),
+        Step("Parked", condition="moment.// where\n fences.size() > 0"),
     ],
 )
 def test_a_step_rests_on_a_place_by_its_moment_its_filters_or_what_it_asks(step: Step) -> None:

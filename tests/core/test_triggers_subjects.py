@@ -308,3 +308,13 @@ def test_a_single_moment_of_a_subject_passes_its_condition_or_is_none() -> None:
     people.come(ANNA)
     found = triggers.match(people.memory, people.agenda, people.release, parked(0))
     assert [(match.action.id, match.about) for match in found] == [("tea", ANNA)]
+
+
+@pytest.mark.parametrize(("asked", "kept"), [("stop.at > 0", set()), ("stop.fences == []", {"fences", "fence_kinds"})])
+def test_where_somebody_was_is_kept_by_no_pattern_that_does_not_ask_for_it(asked: str, kept: set[str]) -> None:
+    people = People(per_subject(Step("Parked", bound="stop"), Step("OfferRedeemed", condition=asked)))
+    people.agree(ANNA, *BOTH)
+    people.come(ANNA)
+    people.match(Parked(CAR, T0, ("station",), ("fuel_station",)))
+    (window,) = people.memory.group(Scope.SUBJECT, ANNA, "window").values()
+    assert window["bound"]["stop"].keys() == {"unit", "at"} | kept

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from gateway.core.errors import StoreError
 from gateway.edge.observe import Metrics
+from gateway.edge.outbox import LIMIT
 from gateway.edge.publisher import Publisher
 from gateway.edge.status import Standing
 from gateway.edge.store import schema
@@ -70,4 +71,18 @@ def test_a_ledger_that_cannot_be_read_is_told_of(tmp_path: Path) -> None:
     with a_desk(tmp_path) as desk:
         desk.publisher._ledger.close()
         desk.publisher.attach(desk.carrier, STANDING)
+        assert len(desk.failures) == 1
+
+
+def test_what_is_owed_waits_for_the_commit_also_when_the_outbox_has_room_again(tmp_path: Path) -> None:
+    with a_desk(tmp_path) as desk:
+        desk.publisher._ledger.close()  # so that it shows when it is read
+        desk.carrier.capacity = 1
+        desk.publisher.attach(desk.carrier, STANDING, after=5)
+        desk.publisher.publish(OwedOffer(f"o{number}", "car-1", b"{}", T0 + 60_000) for number in range(LIMIT + 1))
+        desk.carrier.capacity = LIMIT
+        desk.publisher.confirm(desk.carrier.sent[0].token, 0)  # type: ignore[arg-type]
+        assert len(desk.carrier.sent) == 1 + LIMIT
+        assert desk.failures == []
+        desk.publisher.committed(5)
         assert len(desk.failures) == 1

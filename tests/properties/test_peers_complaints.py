@@ -1,64 +1,55 @@
-"""What users of other systems complain about in caps and pop-ups, each complaint a test through the whole engine.
+"""What users of other systems complain about in caps, each complaint a test through the whole engine.
 
 A person called Anna stands at a till, agrees to everything, and something is offered to her on the way under test; it
 is presented, and then everything happens once more.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gateway.core.campaign import Action, Follows, Kind, Placement
-from gateway.core.drive import GEAR, LOW_VOLTAGE, SPEED
-from gateway.core.effects import Effect, OfferMade, OfferWithdrawn
+from gateway.core.campaign import Follows, Kind, Placement
 from gateway.core.events import (
     Event,
     FactsChanged,
     FenceReported,
     Outcome,
     Role,
-    Scalar,
-    SignalsReported,
-    SubjectLeft,
 )
-from gateway.core.release import Release, compile_release
 from gateway.core.steps import Absence, Challenge, Step, Trigger
 from gateway.core.terms import Calendar, Cap, ContactPolicy, Group, Per
-from gateway.core.units import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Instant
+from gateway.core.units import DAY_MS, MINUTE_MS
 from gateway.testing.engines import (
-    CAR,
-    FixedScorer,
-    a_car,
-    a_fence,
-    a_till,
     agreement,
     an_action,
-    decisions_in,
     identified,
     offers_in,
-    outcome,
 )
-from gateway.testing.samples import T0
-from gateway.testing.shell import Entry, Gateway, Occurrence, Restarted, SetBack
+from gateway.testing.place import (
+    ANNA,
+    BEN,
+    ONCE_A_DAY,
+    OTHER_TILL,
+    TILL,
+    Place,
+    a_visit,
+    capped,
+    enters,
+    goes_elsewhere,
+)
+from gateway.testing.shell import Restarted, SetBack
 from gateway.wire.campaigns import check
 from gateway.wire.credentials import keyed_hash
 
-ANNA, BEN = "s.anna", "s.ben"
-TILL, OTHER_TILL = "till-1", "till-2"
-ONCE_A_DAY = ContactPolicy((Cap(1, within_s=86_400),))
 ENTER, EXIT = Step("FenceEntered"), Step("FenceExited")
 
 
-def a_visit(place: Place, unit: str) -> None:
-    place.happens(*enters(unit), *leaves(unit))
-
-
 def a_visit_that_lasts(place: Place, unit: str) -> None:
-    place.happens(*enters(unit))
+    place.happens(enters(unit))
     place.waits(2 * MINUTE_MS)
-    place.happens(*leaves(unit))
+    place.happens(FenceReported(unit, 0, exited=("cafe",)))
 
 
 def two_visits(place: Place, unit: str) -> None:
@@ -100,18 +91,7 @@ def restarts(place: Place) -> str:
     return TILL
 
 
-def goes_elsewhere(place: Place) -> str:
-    place.goes()
-    place.comes(ANNA, OTHER_TILL)
-    return OTHER_TILL
-
-
 MEANWHILE = (stays, restarts, goes_elsewhere)
-
-
-def capped(trigger: Trigger, **more: object) -> Action:
-    action = an_action("capped", placements=[Placement.KIOSK_SCREEN])
-    return replace(action, triggers=(trigger,), contact=ONCE_A_DAY, valid_for_s=60, **more)  # type: ignore[arg-type]
 
 
 def tried_twice(place: Place, visit: Callable[[Place, str], None], meanwhile: Callable[[Place], str]) -> None:
@@ -147,15 +127,15 @@ def test_what_follows_another_offer_is_capped_like_any(meanwhile: Callable[[Plac
 def test_what_is_shown_beside_another_offer_is_capped_like_any(meanwhile: Callable[[Place], str]) -> None:
     first = replace(an_action("first", moment="FenceEntered", placements=[Placement.KIOSK_SCREEN]), value=9.0)
     shown = replace(first, group="slate", valid_for_s=60)
-    place = Place(shown, capped(Trigger((ENTER,)), group="slate"), groups=[Group("slate", slate=2)])
+    place = Place(shown, replace(capped(Trigger((ENTER,))), group="slate"), groups=[Group("slate", slate=2)])
     tried_twice(place, a_visit, meanwhile)
     assert len(place.offered("first")) == 2
-    assert place.offered() == [ANNA], "nobody was shown the second of the slate; yet it stood beside one that was"
+    assert place.offered() == [ANNA]
 
 
 @pytest.mark.parametrize("level", ["action", "group", "all"])
 def test_each_level_of_contact_policy_binds(level: str) -> None:
-    action = replace(capped(Trigger((ENTER,)), group="g"), contact=ONCE_A_DAY if level == "action" else ContactPolicy())
+    action = replace(capped(Trigger((ENTER,))), group="g", contact=ONCE_A_DAY if level == "action" else ContactPolicy())
     group = Group("g", ONCE_A_DAY if level == "group" else ContactPolicy())
     place = Place(action, groups=[group], contact=ONCE_A_DAY if level == "all" else ContactPolicy())
     tried_twice(place, a_visit, stays)
@@ -211,7 +191,7 @@ def test_no_limit_is_written_in_so_many_words(tmp_path: Path) -> None:
 
 def test_a_cap_of_nought_would_never_mean_no_limit() -> None:
     place = Place(replace(capped(Trigger((ENTER,))), contact=ContactPolicy((Cap(0, within_s=60),))))
-    tried_twice(place, a_visit, stays) if place.offered() else place.comes(ANNA)
+    place.comes(ANNA)
     a_visit(place, TILL)
     assert place.offered() == []
 
@@ -236,7 +216,7 @@ def repeated(events: Iterable[Event], *, restarted: bool) -> Place:
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-def test_what_is_delivered_twice_is_sent_once(restarted: bool) -> None:  # noqa: FBT001
+def test_what_is_delivered_twice_is_sent_once(restarted: bool) -> None:  # noqa: FBT001 -- a case
     visit = FenceReported(TILL, 0, entered=("cafe",))
     place = repeated([identified(ANNA, role=Role.CUSTOMER, unit=TILL), visit], restarted=restarted)
     assert place.offered() == [ANNA]
@@ -302,7 +282,6 @@ def test_a_cap_per_household_counts_all_of_it() -> None:
     assert place.offered() == [ANNA]
 
 
-@pytest.mark.xfail(strict=True, reason="the contacts of a household that is told of during a visit are not at hand")
 def test_a_household_that_is_told_of_during_a_visit_counts_at_once() -> None:
     per_household = ContactPolicy((Cap(1, within_s=86_400, per=Per.HOUSEHOLD),))
     place = Place(replace(capped(Trigger((ENTER,))), contact=per_household))
@@ -315,7 +294,6 @@ def test_a_household_that_is_told_of_during_a_visit_counts_at_once() -> None:
     assert place.offered() == [ANNA]
 
 
-@pytest.mark.xfail(strict=True, reason="what no window counts any more in a wrong time is let go of for good")
 def test_a_clock_that_ran_ahead_and_is_set_back_frees_no_cap() -> None:
     place = Place(capped(Trigger((ENTER,))))
     tried_twice(place, a_visit, stays)
@@ -330,8 +308,7 @@ def test_a_clock_that_ran_ahead_and_is_set_back_frees_no_cap() -> None:
     assert len(place.offered()) == offered
 
 
-@pytest.mark.xfail(strict=True, reason="a credential is hashed as it comes")
-@pytest.mark.parametrize("written", ["CARD-0042", "card-0042 ", " Card-0042\n"])
+@pytest.mark.parametrize("written", ["CARD-0042", "card-0042 ", " Card-0042\n", "\uff23ard-0042"])
 def test_a_card_is_one_person_however_its_number_is_written(written: str) -> None:
     key = b"sixteen bytes or more"
     assert keyed_hash(written, key) == keyed_hash("card-0042", key)
@@ -345,5 +322,3 @@ def test_subject_ids_are_taken_as_they_are() -> None:
         a_visit(place, TILL)
         place.goes()
     assert place.offered() == ["s.Cleo", "s.cleo"]
-
-

@@ -1,46 +1,39 @@
 """What users of other systems complain about in pop-ups, each complaint a test through the whole engine."""
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from gateway.core.campaign import Action, Follows, Kind, Placement
+from gateway.core.campaign import Kind, Placement
 from gateway.core.drive import GEAR, LOW_VOLTAGE, SPEED
-from gateway.core.effects import Effect, OfferMade, OfferWithdrawn
+from gateway.core.effects import OfferWithdrawn
 from gateway.core.events import (
-    Event,
-    FactsChanged,
-    FenceReported,
     Outcome,
     Role,
     Scalar,
     SignalsReported,
-    SubjectLeft,
 )
-from gateway.core.release import Release, compile_release
-from gateway.core.steps import Absence, Challenge, Step, Trigger
-from gateway.core.terms import Calendar, Cap, ContactPolicy, Group, Per
-from gateway.core.units import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Instant
+from gateway.core.steps import Step, Trigger
+from gateway.core.terms import Cap, ContactPolicy
+from gateway.core.units import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from gateway.testing.engines import (
     CAR,
-    FixedScorer,
-    a_car,
-    a_fence,
-    a_till,
-    agreement,
     an_action,
-    decisions_in,
-    identified,
     offers_in,
-    outcome,
 )
-from gateway.testing.samples import T0
-from gateway.testing.shell import Entry, Gateway, Occurrence, Restarted, SetBack
-from gateway.wire.campaigns import check
-from gateway.wire.credentials import keyed_hash
+from gateway.testing.place import (
+    ANNA,
+    OTHER_TILL,
+    TILL,
+    Place,
+    a_visit,
+    capped,
+    enters,
+    goes_elsewhere,
+)
+from gateway.testing.shell import Restarted
 
+ENTER = Step("FenceEntered")
 
 
 @pytest.mark.parametrize("first", [None, Outcome.PRESENTED, Outcome.SEEN, Outcome.ACCEPTED, Outcome.DECLINED])
@@ -75,7 +68,7 @@ def test_what_is_dismissed_comes_back_after_its_cool_down_and_not_a_moment_soone
     a_visit(place, TILL)
     assert place.offered() == [ANNA]
     place.now = answered + HOUR_MS - SECOND_MS
-    place.happens(*enters(TILL))
+    place.happens(enters(TILL))
     assert place.offered() == [ANNA, ANNA]
 
 
@@ -111,7 +104,7 @@ def test_stopping_is_no_occasion_more_often_than_a_cap_allows() -> None:
 def test_a_red_light_is_no_parking_space(kind: Kind) -> None:
     place = in_the_car(Placement.DRIVER_SCREEN, Placement.VOICE, Placement.PHONE, kind=kind)
     for _ in range(10):
-        place.happens(SignalsReported(CAR, 0, DRIVES), SignalsReported(CAR, 0, RED_LIGHT), *enters(CAR))
+        place.happens(SignalsReported(CAR, 0, DRIVES), SignalsReported(CAR, 0, RED_LIGHT), enters(CAR))
         place.waits(MINUTE_MS)
     assert place.offered() == []
     assert set(place.reasons()) == {"not_parked", "voice_while_driving", "phone_while_driving"}
@@ -122,15 +115,15 @@ def test_nothing_pops_up_at_highway_speed(kind: Kind) -> None:
     place = in_the_car(Placement.DRIVER_SCREEN, Placement.VOICE, Placement.PHONE, kind=kind)
     place.happens(SignalsReported(CAR, 0, DRIVES), SignalsReported(CAR, 0, HIGHWAY))
     for _ in range(10):
-        place.happens(*enters(CAR))
+        place.happens(enters(CAR))
     assert place.offered() == []
 
 
 def test_a_handbrake_left_on_does_not_open_the_screen_at_highway_speed() -> None:
     place = in_the_car(Placement.DRIVER_SCREEN)
     brake: dict[str, Scalar] = {"Vehicle.Chassis.ParkingBrake.IsEngaged": True}
-    place.happens(SignalsReported(CAR, 0, brake), SignalsReported(CAR, 0, HIGHWAY), *enters(CAR))
-    place.happens(SignalsReported(CAR, 0, RED_LIGHT), *enters(CAR))
+    place.happens(SignalsReported(CAR, 0, brake), SignalsReported(CAR, 0, HIGHWAY), enters(CAR))
+    place.happens(SignalsReported(CAR, 0, RED_LIGHT), enters(CAR))
     assert place.offered() == []
 
 
@@ -144,5 +137,5 @@ def test_what_stands_on_the_drivers_screen_goes_as_the_car_does() -> None:
 
 def test_nothing_is_known_of_a_car_that_has_said_nothing_so_nothing_pops_up() -> None:
     place = in_the_car(Placement.DRIVER_SCREEN)
-    place.happens(*enters(CAR))
+    place.happens(enters(CAR))
     assert (place.offered(), place.reasons()) == ([], ["not_parked"])

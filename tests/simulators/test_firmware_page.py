@@ -16,7 +16,7 @@ from gateway.wire.topics import Channel
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "firmware.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"^\$ mosquitto_pub -q \d -t (\S+) -m '(.*)'$", PAGE, re.MULTILINE)
+EXAMPLES = re.findall(r"^\$ mosquitto_pub -q \d (-r )?-t (\S+) -m '(.*)'$", PAGE, re.MULTILINE)
 
 
 def _table(heading: str) -> list[list[str]]:
@@ -25,14 +25,19 @@ def _table(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-@pytest.mark.parametrize(("topic", "message"), EXAMPLES)
-def test_each_example_is_understood_whole(topic: str, message: str) -> None:
-    received = read(topic, message.replace("'$now'", str(T0)).encode(), T0, credential_key=bytes(32))
+def test_every_call_of_mosquitto_on_it_is_an_example_that_is_tried() -> None:
+    assert len(EXAMPLES) == PAGE.count("$ mosquitto_pub ")
+
+
+@pytest.mark.parametrize(("retain", "topic", "message"), EXAMPLES)
+def test_each_example_is_understood_whole(retain: str, topic: str, message: str) -> None:
+    sent = message.replace("'$now'", str(T0)).encode()
+    received = read(topic, sent, T0, credential_key=bytes(32), retained=bool(retain))
     assert (received.unknown_fields, received.unknown_signals, received.withheld) == (0, 0, 0)
 
 
 def test_there_is_an_example_for_every_channel_a_unit_writes() -> None:
-    written = {topic.rsplit("/", 1)[1] for topic, _ in EXAMPLES}
+    written = {topic.rsplit("/", 1)[1] for _, topic, _ in EXAMPLES}
     assert written == set(Channel) - {Channel.OFFERS, Channel.DEADLETTER}
 
 

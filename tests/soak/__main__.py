@@ -1,8 +1,8 @@
 """`make soak`: random campaigns and journals by the million decisions, on all cores; prints JSON at the end.
 
 A run is told by its seed and the length of its journal. With `--kept FILE` what is done is kept there, a line a run, so
-that a soak that was stopped goes on with the seeds that are left. A run in which a promise is broken prints the command
-that repeats it, and the soak fails.
+that a soak that was stopped goes on with the seeds that are left; once all is done the file goes. A run in which a
+promise is broken prints the command that repeats it, and the soak fails.
 """
 
 import argparse
@@ -60,6 +60,11 @@ class Kept:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"seed": seed, "steps": self._steps, "counts": counts}) + "\n")
 
+    def done(self) -> None:
+        """The soak is over: the next one begins anew."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
     def _add(self, seed: int, counts: dict[str, int]) -> None:
         self.seeds.add(seed)
         self.counts.update(counts)
@@ -83,6 +88,8 @@ def soak(asked: argparse.Namespace) -> int:
             sys.stderr.write(f"{done}, {rate:,.0f} a second, seed {seed}, {len(broken)} broken\n")
         if len(broken) >= MOST_BROKEN:
             break
+    if kept.counts["decisions"] >= asked.decisions:
+        kept.done()
     figures = summary(kept.counts, broken) | {"seconds": round(time.monotonic() - began, 1), "first_seed": asked.first}
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
     return int(bool(broken))

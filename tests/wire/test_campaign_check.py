@@ -225,6 +225,9 @@ def test_a_sequence_that_ends_parked_may_begin_while_driving(tmp_path: Path) -> 
         "Your coupon is here",
         "half-price today",
         "Tyres on sale",
+        "f\u200bree coffee",
+        "\uff15\uff05 off",
+        "\uff26\uff32\uff25\uff25 wash",
     ],
 )
 def test_prices_and_adverts_are_found(text: str) -> None:

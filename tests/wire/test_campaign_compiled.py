@@ -33,6 +33,11 @@ def changed(number: int, **changes: object) -> dict[str, Any]:
     return document
 
 
+def told(condition: str) -> dict[str, object]:
+    """Return the change by which an action waits for somebody who arrives and of whom a condition holds."""
+    return {"triggers": [{"steps": [{"moment": "SubjectArrived", "condition": condition}]}]}
+
+
 def test_a_compiled_campaign_reads_back_as_it_was() -> None:
     assert read_campaign(compiled()) == ALL
 
@@ -146,6 +151,12 @@ def test_a_compiled_campaign_of_another_shape_is_refused(change: dict[str, objec
         ({"triggers": [{"steps": [{"moment": "Parked", "challenge": "c"}]}]}, "Parked is about no challenge"),
         ({"triggers": [{"steps": [{"moment": "Parked", "fact": "c"}]}]}, "Parked is about no fact"),
         ({"triggers": [{"steps": [{"moment": "UseSuspected"}]}]}, "suspicion must not sell"),
+        ({"treatments": [{**SCREEN, "while_driving": True}]}, "while_driving is for voice only"),
+        # What it rests on must not be hidden from whoever asks which consent that needs.
+        (
+            {"triggers": [{"steps": [{"moment": "FactChanged", "condition": "moment.//\nfence == 'f'"}]}]},
+            "'//' begins a comment",
+        ),
         ({"follows": {"action": "other", "outcome": "expired", "within_s": 5}}, "follows.outcome"),
         ({"nearest": {"fence_kind": "moon", "fact": "works"}}, "unknown fence kind"),
         ({"facts": [{"name": "Stock", "of_place": True}]}, "facts.0.name"),
@@ -195,6 +206,10 @@ def test_a_discount_below_one_step_and_a_cost_beside_it_are_refused() -> None:
             "nobody to remember",
         ),
         ({"triggers": [{"steps": [{"moment": "ChallengeMet"}]}]}, "no challenges in an action for anyone"),
+        (told("moment.subject == 'p.anna'"), "'subject' tells of a person"),
+        (told("""moment["subject"] == 'p.anna'"""), "'subject' tells of a person"),
+        (told("moment['sub' + 'ject'] == 'p.anna'"), "has no 'sub'"),
+        (told("[moment].exists(m, m['\\x73ubject'] == 'p.anna')"), "a field without its name"),
         ({"suitable": "facts.x == 1"}, "reads of a subject"),
         ({"weights": [{"condition": "facts.x == 1", "weight": 2.0}]}, "reads of a subject"),
     ],
@@ -210,6 +225,14 @@ def test_a_service_action_may_wait_for_suspicion_and_rest_on_facts_of_the_place(
     suspicion = {"triggers": [{"steps": [{"moment": "UseSuspected"}]}], "facts": [{"name": "open", "of_place": True}]}
     action = read_campaign(changed(1, **suspicion)).actions[1]
     assert (action.kind, action.steps[0].moment) == (Kind.SERVICE, "UseSuspected")
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["moment.role in ['driver', 'customer']", "moment['role'] == 'driver'", "[moment.role][0] == 'driver'"],
+)
+def test_an_action_for_anyone_may_ask_for_fields_by_their_names(condition: str) -> None:
+    assert read_campaign(changed(1, **told(condition))).actions[1].steps[0].condition == condition
 
 
 def test_what_follows_another_needs_no_trigger() -> None:

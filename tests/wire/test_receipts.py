@@ -70,14 +70,22 @@ def test_giving_withdrawing_and_giving_again_is_one_record_of_three_events() -> 
     assert record["header"]["consent_status"] == "given"
 
 
-def test_the_status_is_that_of_the_engine_and_why_not_is_told_by_the_last_word() -> None:
+def test_the_status_is_that_of_the_engine_and_says_why_not() -> None:
     withdrawn, ended = stored("w", given=False, at=T0 + 9), stored("c", valid_until_ms=T0 + 1)
     assert only([stored("c"), withdrawn])["header"]["consent_status"] == "withdrawn"
     assert only([ended])["header"]["consent_status"] == "expired"
     assert only([ended, withdrawn])["header"]["consent_status"] == "withdrawn"
-    assert only([withdrawn, ended])["header"]["consent_status"] == "expired"
+    assert only([withdrawn, stored("c", valid_until_ms=T0 + 1, supersedes=("w",))])["header"][
+        "consent_status"
+    ] == "expired"
     assert only([withdrawn, stored("late")])["header"]["consent_status"] == "withdrawn"
     assert only([stored("c")])["header"]["consent_status"] == "unknown"
+
+
+def test_who_withdrew_is_told_so_whatever_they_had_said_before_and_however_late_it_came() -> None:
+    withdrawn, ended = stored("w", given=False, at=T0 + 9), stored("c", valid_until_ms=T0 + DAY_MS)
+    for said in ([withdrawn, ended], [ended, withdrawn, stored("late")], [withdrawn, ended, stored("w")]):
+        assert only(said)["header"]["consent_status"] == "withdrawn"
 
 
 def test_what_is_not_known_is_told_as_unknown() -> None:

@@ -23,7 +23,9 @@ def of(
         OSError: A journal cannot be read.
     """
     held = holdings_of(ledger, subject)
-    lines = {each.name: list(journals.lines_of(each, subject, held.offer_ids)) for each in journal_files}
+    lines: dict[str, list[dict[str, object]]] = {}
+    for each in journal_files:  # two of one name may lie in two folders
+        lines.setdefault(each.name, []).extend(journals.lines_of(each, subject, held.offer_ids))
     counts = {**held.counts(), "journal_lines": sum(map(len, lines.values()))}
     noted = register.note(ledger.parent, "export", purpose, counts, at)
     return {

@@ -3,6 +3,7 @@
 It is what stays of an erasure. Whoever's data were read or erased is not in it: it could not be kept otherwise.
 """
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -33,10 +34,18 @@ def note(folder: Path, what: str, purpose: str, counts: Mapping[str, int], at: I
     try:
         descriptor = os.open(folder / NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            os.write(descriptor, f"{json.dumps(line, ensure_ascii=False)}\n".encode())
-            os.fsync(descriptor)
+            _append(descriptor, f"{json.dumps(line, ensure_ascii=False)}\n".encode())
         finally:
             os.close(descriptor)
     except OSError as error:
         raise StoreError(f"{folder / NAME}: cannot be written: {error.strerror}") from error
     return line
+
+
+def _append(descriptor: int, line: bytes) -> None:
+    """Write a line to the end of a file, whole or not at all: a full disk takes a part and says nothing."""
+    before = os.fstat(descriptor).st_size
+    if os.write(descriptor, line) < len(line):
+        os.ftruncate(descriptor, before)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(descriptor)

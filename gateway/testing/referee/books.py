@@ -55,7 +55,6 @@ class Books:
         self.accepted: list[Shown] = []
         self.decisions: set[str] = set()
         self._cars: dict[str, Car] = {}
-        self._moved: set[str] = set()
         self._slates: dict[str, list[str]] = {}
 
     def car(self, unit: str) -> Car:
@@ -88,7 +87,7 @@ class Books:
         for car in self._cars.values():
             car.set_back(now, by_ms)
         self.presence.set_back(now, by_ms)
-        self.contacts.set_back(now, by_ms, _policies(self.release))
+        self.contacts.set_back(now, by_ms)
         self.money.set_back()
 
     def activate(self, release: Release) -> None:
@@ -106,16 +105,11 @@ class Books:
     def hear_facts(self, event: FactsChanged, now: Instant) -> None:
         """Take in facts; whoever gets another household while present counts for it from their next visit on."""
         self.told.hear(event, min(event.ts, now))
-        if "household" in event.facts and any(event.subject in self.presence.at(unit) for unit in self.units):
-            self._moved.add(event.subject)
 
-    def is_vague(self, action: Action, holder: str) -> bool:
-        """Return whether nobody says which contacts count for an action and a holder."""
-        self._moved = {who for who in self._moved if any(who in self.presence.at(unit) for unit in self.units)}
+    def is_vague(self, action: Action) -> bool:
+        """Return whether nobody says which contacts count for an action."""
         levels = levels_of(self.release, action) if action.kind is Kind.MARKETING else []
-        if not self.contacts.vague.isdisjoint(level for level, _ in levels):
-            return True
-        return holder in self._moved and any(cap.per is Per.HOUSEHOLD for _, policy in levels for cap in policy.caps)
+        return not self.contacts.vague.isdisjoint(level for level, _ in levels)
 
     def agrees(self, holder: str, unit: str, purpose: Purpose, now: Instant, *, sure: bool | None = None) -> bool:
         """Return whether a holder agrees now."""
@@ -203,7 +197,8 @@ class Books:
 
     def seen_after_all(self, shown: Shown, now: Instant) -> None:
         """An offer that counted no more was shown: it counts."""
-        self.contacts.take_again(shown.offer.id, now)
+        is_at_hand = any(shown.who in self.presence.at(unit) for unit in self.units)
+        self.contacts.take_again(shown.offer.id, now, _policies(self.release), is_at_hand=is_at_hand)
         self.money.keep(shown.offer.action, shown.offer.id, stands=True)
 
     def ignored(self, shown: Shown, now: Instant) -> None:

@@ -85,6 +85,10 @@ def _length_ms(cap: Cap) -> int:
     return cap.within_s * SECOND_MS if cap.each is None else LONGEST_MS[cap.each]
 
 
+KEPT_MS = 92 * DAY_MS
+"""How far a clock may have been ahead without anything being forgotten for it."""
+
+
 class Contacts:
     """All marks, the "no"s, and the rows of what was ignored."""
 
@@ -96,9 +100,7 @@ class Contacts:
         self._declined: dict[tuple[str, str], Instant] = {}
         self._rows: dict[tuple[str, str], Row] = {}
 
-    def used(  # noqa: PLR0913 -- whose contacts, at what level, in which window
-        self, level: str, cap: Cap, owner: Owner, now: Instant, offset_s: int, beside: str = ""
-    ) -> int:
+    def used(self, level: str, cap: Cap, owner: Owner, now: Instant, offset_s: int, beside: str = "") -> int:
         """Return how many contacts count against a cap now, but for that of the slate `beside`."""
         opens = window_opens(cap, now, offset_s)
         counted = set()
@@ -125,13 +127,17 @@ class Contacts:
         for mark in self._of(offer):
             mark.stands = bool(mark.of & still - {offer})
 
-    def take_again(self, offer: str, now: Instant) -> None:
-        """An offer was shown after all: it counts from now on, if it does not count anyway."""
+    def take_again(self, offer: str, now: Instant, policies: Mapping[str, ContactPolicy], *, is_at_hand: bool) -> None:
+        """An offer was shown after all: it counts from now on, if it does not count anyway.
+
+        Of somebody who is not at hand, or of long ago, nobody says whether it does: by the one instant or the other.
+        """
         for mark in self._of(offer):
-            if mark.stands:
-                self.vague.add(mark.level)  # if it was long ago, nobody says which of the two instants counts
-            else:
+            longest_ms = max(map(_length_ms, policies[mark.level].caps), default=0)
+            if not mark.stands:
                 mark.stands, mark.at = True, now
+            elif not is_at_hand or mark.at + longest_ms <= now:
+                self.vague.add(mark.level)
 
     def decline(self, who: str, levels: Iterable[tuple[str, ContactPolicy | None]], now: Instant) -> None:
         """Begin the cool-downs there are."""
@@ -172,23 +178,15 @@ class Contacts:
         self._rows = {key: row for key, row in self._rows.items() if key[1] != level}
         self.vague.add(level)
 
-    def set_back(self, now: Instant, by_ms: int, policies: Mapping[str, ContactPolicy]) -> None:
-        """Move what was noted of a wrong time; what was over then and is not over now may have been let go of."""
-        for level, marks in self._marks.items():
-            longest_ms = max(map(_length_ms, policies[level].caps), default=0)
-            if any(mark.at + longest_ms <= now + by_ms and mark.at + longest_ms > now for mark in marks):
-                self.vague.add(level)
-            for mark in marks:
-                mark.at -= by_ms if mark.at > now else 0
-        for (_, level), row in self._rows.items():
-            limit = policies[level].suppression
-            if limit is not None and now < row.last + limit.for_s * SECOND_MS <= now + by_ms:
-                self.vague.add(level)
+    def set_back(self, now: Instant, by_ms: int) -> None:
+        """Move what was noted of a wrong time. Of one that was too far ahead nobody says what was let go of in it."""
+        if by_ms > KEPT_MS:
+            self.vague.update(self._marks, *([level for _, level in book] for book in (self._rows, self._declined)))
+        for mark in (mark for marks in self._marks.values() for mark in marks):
+            mark.at -= by_ms if mark.at > now else 0
+        for row in self._rows.values():
             row.last -= by_ms if row.last > now else 0
-        for (who, level), at in self._declined.items():
-            if now < at + policies[level].cool_down_s * SECOND_MS <= now + by_ms:
-                self.vague.add(level)
-            self._declined[who, level] = at - by_ms if at > now else at
+        self._declined = {key: at - by_ms if at > now else at for key, at in self._declined.items()}
 
     def _of(self, offer: str) -> list[Mark]:
         return [mark for marks in self._marks.values() for mark in marks if offer in mark.of]

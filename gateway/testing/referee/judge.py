@@ -85,7 +85,8 @@ class Referee:
             for effect in turned.effects:
                 self._books.wait(_instant_of(effect), until_after=True)
                 self._take(effect)
-        self._books.wait(turned.now)
+        if not isinstance(turned.what, SetBack):  # what fell due meanwhile comes after it
+            self._books.wait(turned.now)
         if not isinstance(turned.what, Activated | Restarted | SetBack | None):
             self._hear(turned.what, turned)
         for effect in () if self._timers else turned.effects:
@@ -245,7 +246,7 @@ class Referee:
         holder = books.presence.before(verdict.placement, decision.unit)
         refusal = verdict.refusal
         said = refusal.reason if refusal is not None and refusal.stage is Stage.CONTACT_POLICY else None
-        if verdict.kind is Kind.MARKETING and books.is_vague(action, holder):
+        if verdict.kind is Kind.MARKETING and books.is_vague(action):
             self.counts["passed_over:contact_policy"] += 1
             return
         expected = books.objection(action, holder, decision.unit, verdict.placement, at)
@@ -300,7 +301,7 @@ class Referee:
             self._must(parked and unit.kind is UnitKind.CAR, "only to the driver of a parked car", offer)
         lacking = [p for p in consents.purposes_of(action) if not books.agrees(offer.holder, offer.unit, p, offer.made)]
         self._must(not lacking, "no marketing without consent", lacking, offer)
-        over = books.over_a_cap(offer) if not books.is_vague(action, offer.holder) else None
+        over = books.over_a_cap(offer) if not books.is_vague(action) else None
         self._must(over is None, f"never over a cap: {over}", offer)
         self.counts["at_stake:last_of_a_cap"] += books.is_last_of_a_cap(offer)
         self._must(not books.overspent(offer), "a budget is never overspent", offer)
