@@ -1,6 +1,7 @@
 """What could be done, as the engine uses it. Campaign files are read and checked by `gateway.wire.campaigns`."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
@@ -54,6 +55,16 @@ ADDRESSEE: dict[Placement, tuple[Role, ...]] = {
     Placement.PHONE: (Role.DRIVER, Role.PASSENGER, Role.CUSTOMER),
 }
 """Whose placement it is: the first of these roles that is present; the first of all when nobody is known."""
+
+
+TEXT_LIMITS: Mapping[Placement, tuple[int, int, int]] = {
+    Placement.DRIVER_SCREEN: (40, 120, 24),
+    Placement.PASSENGER_SCREEN: (60, 240, 24),
+    Placement.KIOSK_SCREEN: (60, 240, 30),
+    Placement.VOICE: (80, 200, 0),
+    Placement.PHONE: (60, 240, 24),
+}
+"""How many characters a title, a body and a call to action may have; 0: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +133,9 @@ class Treatment:
         return self.title, self.body, self.call_to_action
 
 
-_READS_LOCATION = re.compile(r"\b(?:fences|fence_kinds|fence_tags|ahead|ahead_kinds|ahead_tags|place)\b")
+_READS_LOCATION = re.compile(
+    r"\b(?:fences|fence_kinds|fence_tags|ahead|ahead_kinds|ahead_tags|place|minutes_away|same_direction)\b"
+)
 _READS_PERSON = re.compile(r"\bfacts\b")
 _SHOWS_PERSON = re.compile(r"\{facts\.")
 _SHOWS_LOCATION = re.compile(r"\{(?:place\.|nearest\.|moment\.fence)")

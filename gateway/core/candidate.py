@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gateway.core import discount, facts, nearest, wording
-from gateway.core.campaign import Action, Kind, Nearest, Treatment
+from gateway.core.campaign import TEXT_LIMITS, Action, Kind, Nearest, Treatment
 from gateway.core.context import Unit, variables
 from gateway.core.effects import OfferedReward
 from gateway.core.events import Role, Scalar
@@ -118,6 +118,12 @@ class Candidate:
                 if self._said(name) is None:
                     return name
         return None
+
+    def overlong(self) -> tuple[int, int] | None:
+        """Return length and limit of the first of its texts that has no room at its placement once it is said."""
+        limits = TEXT_LIMITS[self.treatment.placement]
+        lengths = [len(text) for text in self.words()]
+        return next(((length, limit) for length, limit in zip(lengths, limits, strict=True) if length > limit), None)
 
     def words(self) -> tuple[str, str, str]:
         """Return title, body and call to action as they are said now."""

@@ -32,7 +32,7 @@ from gateway.core.effects import Offer
 from gateway.core.release import Release
 from gateway.core.state import Memory, Scope, StateKey
 from gateway.core.terms import Calendar, Cap, ContactPolicy, Per, Suppression
-from gateway.core.units import DAY_MS, Instant, SECOND_MS
+from gateway.core.units import DAY_MS, SECOND_MS, Instant
 
 NEVER_AGAIN = "never_again"
 COOLING_DOWN = "cooling_down"

@@ -51,7 +51,7 @@ class Fact(NamedTuple):
 
 
 def learn(memory: Memory, event: FactsChanged) -> list[str]:
-    """Take facts in. Returns the names of those that are news: another value, or not known any longer, or not before."""
+    """Take facts in. Returns the names of those that are news: another value, or known for the first time or again."""
     scope, owner = _home_of(event)
     news = []
     for name, value in event.facts.items():

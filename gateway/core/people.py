@@ -82,7 +82,8 @@ def left(turn: Turn, event: SubjectLeft) -> list[Moment]:
         gone = {"subject": None, "ts": event.ts}
         turn.memory.put(StateKey(Scope.UNIT, event.unit, "presence", event.role.value), gone)
         end_session(turn, event.unit)
-        triggers.close_all(turn.memory, turn.agenda, event.unit)
+        if not context.subjects_at(turn.memory, event.unit):
+            triggers.close_all(turn.memory, turn.agenda, event.unit)
         return []
     leave(turn, event.unit, event.role.value, event.ts)
     return []

@@ -9,7 +9,7 @@ The steps are asked in a fixed order and the first refusal stands; all of them a
  5. eligibility      does its strict expression hold?
  6. applicability    is it open after what it follows; is there a place it can point to; does its expression hold?
  7. suitability      is it kind: does its expression hold?
- 8. facts            are the facts it rests on known, and new enough; can all of its words be said?
+ 8. facts            are the facts it rests on known, and new enough; can its words be said, and have they room?
  9. contact_policy   never again, cool-down, suppression, caps (marketing only); already accepted; placement taken
 10. budget           is there a discount to give; can its reward still be paid?
 """
@@ -28,7 +28,7 @@ from gateway.core.turn import Turn
 from gateway.core.units import Instant
 
 # Looked up once: a member costs a call into its enumeration each time.
-_MARKETING, _SUBJECT, _PARKED = Kind.MARKETING, Audience.SUBJECT, Driving.PARKED
+_MARKETING, _WARNING, _SUBJECT, _PARKED = Kind.MARKETING, Kind.SAFETY, Audience.SUBJECT, Driving.PARKED
 
 
 class Scene:
@@ -194,7 +194,13 @@ def _facts(scene: Scene, candidate: Candidate) -> Refusal | None:
             detail: dict[str, object] = {"fact": name, "age_s": known_for_s, "max_age_s": need.max_age_s}
             return Refusal(Stage.FACTS, "fact_too_old", detail)
     unsaid = candidate.unsaid()
-    return None if unsaid is None else Refusal(Stage.FACTS, "nothing_to_say", {"placeholder": unsaid})
+    if unsaid is not None:
+        return Refusal(Stage.FACTS, "nothing_to_say", {"placeholder": unsaid})
+    overlong = candidate.overlong() if candidate.action.is_worded else None
+    if overlong is None:
+        return None
+    length, limit = overlong
+    return Refusal(Stage.FACTS, "words_too_long", {"length": length, "limit": limit})
 
 
 def _contact_policy(scene: Scene, candidate: Candidate) -> Refusal | None:
@@ -206,7 +212,9 @@ def _contact_policy(scene: Scene, candidate: Candidate) -> Refusal | None:
         if (holder, action.id) in scene.awaited:
             return Refusal(Stage.CONTACT_POLICY, "already_accepted")
     taken = scene.taken.get(candidate.treatment.placement)
-    if taken is not None and taken <= RANK[action.kind]:
+    # A warning may take the place of another: what is newly wrong is kept from nobody.
+    rank = RANK[action.kind]
+    if taken is not None and (taken < rank or (taken == rank and action.kind is not _WARNING)):
         return Refusal(Stage.CONTACT_POLICY, "placement_taken", {"placement": candidate.treatment.placement.value})
     return None
 
@@ -220,7 +228,11 @@ def _budget(scene: Scene, candidate: Candidate) -> Refusal | None:
     if reward.discount is not None and not candidate.cost_cents:
         return Refusal(Stage.BUDGET, discount.NO_DISCOUNT_DUE, {"risk": "personal", "worth": "personal"})
     refused = budget.objection(scene.memory, action, candidate.cost_cents, scene.now, scene.unit.utc_offset_s)
-    return None if refused is None else Refusal(Stage.BUDGET, *refused)
+    if refused is None:
+        return None
+    reason, detail = refused
+    # What a discount comes to tells what its person is worth.
+    return Refusal(Stage.BUDGET, reason, detail if reward.discount is None else detail | {"cost_cents": "personal"})
 
 
 _STEPS: Sequence[Callable[[Scene, Candidate], Refusal | None]] = (

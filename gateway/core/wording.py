@@ -109,11 +109,13 @@ def distance(metres: float) -> str:
 
 
 def value(scalar: Scalar) -> str:
-    """Return a value as it stands in a text.
+    """Return a value as it stands in a text; what cannot be printed is a space.
 
     >>> value(3.0), value("M"), value(True)
     ('3', 'M', 'yes')
     """
     if isinstance(scalar, bool):
         return "yes" if scalar else "no"
-    return f"{scalar:.12g}" if isinstance(scalar, float) else str(scalar)
+    if isinstance(scalar, float):
+        return f"{scalar:.12g}"
+    return "".join(each if each.isprintable() else " " for each in str(scalar))

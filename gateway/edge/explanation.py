@@ -63,6 +63,7 @@ _WORDS: Mapping[str, str] = MappingProxyType(
         "fact_unknown": "the fact {fact} is not known",
         "fact_too_old": "the fact {fact} was told {age_s} s ago, and may be {max_age_s} s old",
         "nothing_to_say": "its text needs {placeholder}, which is not known",
+        "words_too_long": "a text of it comes to {length} characters, where there is room for {limit}",
         "budget_spent": "its reward costs {cost}, and of its budget {left} is left",
         "no_discount_due": "no discount is due to this person",
         "not_prepared": "the centre's list says nothing of it, and it has no prior",

@@ -133,7 +133,8 @@ class Watched:
         is_sampled = self._sampled and zlib.crc32(f"{len(self.journal)}".encode()) % self._sampled == 0
         is_sampled = is_sampled and not isinstance(entry.what, Restarted | Activated | SetBack)
         before = self._gateway.engine.snapshot() if is_sampled else None
-        event = self._gateway.informed(entry.what)
+        what = entry.what
+        event = what if isinstance(what, Restarted | Activated | SetBack) else self._gateway.informed(what)
         if isinstance(entry.what, Activated):
             self.referee.activate(self._gateway.releases[entry.what.number])
         for turned in self._gateway.live_through(entry):

@@ -7,12 +7,11 @@ and safety.
 from collections import Counter
 from collections.abc import Iterator
 
-from gateway.core.campaign import Kind, Placement
+from gateway.core.campaign import TEXT_LIMITS, Kind, Placement
 from gateway.core.events import Outcome
 from gateway.wire.campaign_grammar import TEXT_FIELDS
 from gateway.wire.campaign_known import is_for_anyone, is_marketing, steps_of
 from gateway.wire.campaign_rules import (
-    TEXT_LIMITS,
     TellingMoments,
     facts_told,
     find_placeholder_fault,

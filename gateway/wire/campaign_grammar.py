@@ -9,12 +9,11 @@ from typing import Final
 
 import yaml
 
-from gateway.core.campaign import Audience, Kind, Placement
+from gateway.core.campaign import TEXT_LIMITS, Audience, Kind, Placement
 from gateway.core.events import Outcome
 from gateway.core.moments import MOMENTS
 from gateway.core.terms import Calendar, Per
 from gateway.wire import campaign_forms as form
-from gateway.wire.campaign_rules import TEXT_LIMITS
 from gateway.wire.campaign_shapes import Entry, ListOf, OneOf, Table
 from gateway.wire.campaign_source import Code, has_key
 from gateway.wire.fences import FENCE_KINDS

@@ -7,14 +7,13 @@ They are those of `wayside check`, held here a second time, since a release may 
 from collections.abc import Iterator
 from dataclasses import fields
 
-from gateway.core.campaign import Action, Audience, Campaigns, Kind, Placement
+from gateway.core.campaign import TEXT_LIMITS, Action, Audience, Campaigns, Kind, Placement
 from gateway.core.conditions import conditions_of
 from gateway.core.moments import MOMENTS, SUSPICIONS
 from gateway.core.steps import Challenge, Step, Trigger, steps_of
 from gateway.core.terms import Per
 from gateway.wire.campaign_rules import (
     CHALLENGE_MOMENTS,
-    TEXT_LIMITS,
     TellingMoments,
     facts_told,
     find_condition_fault,

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TypeAlias
 
-from gateway.core.campaign import Placement
 from gateway.core.conditions import check_condition
 from gateway.core.moments import MOMENTS
 from gateway.core.policy import ExpressionFault, check_expression
@@ -30,14 +29,6 @@ MAX_TAG_LENGTH = 64
 MAX_TEXT_LENGTH = 1_000
 MAX_EXPRESSION_LENGTH = 2_000
 
-TEXT_LIMITS: Mapping[Placement, tuple[int, int, int]] = {
-    Placement.DRIVER_SCREEN: (40, 120, 24),
-    Placement.PASSENGER_SCREEN: (60, 240, 24),
-    Placement.KIOSK_SCREEN: (60, 240, 30),
-    Placement.VOICE: (80, 200, 0),
-    Placement.PHONE: (60, 240, 24),
-}
-"""How many characters a title, a body and a call to action may have; 0: there is none."""
 PLACEHOLDER_LENGTH = 8
 """What a placeholder counts for, whatever will stand there: as much as `2.50 EUR`."""
 

@@ -10,12 +10,11 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from gateway.core.campaign import Audience, Kind, Placement
+from gateway.core.campaign import TEXT_LIMITS, Audience, Kind, Placement
 from gateway.core.moments import MOMENTS
 from gateway.core.policy import VARIABLES
 from gateway.core.terms import Calendar, Per
 from gateway.wire.campaign_grammar import tables
-from gateway.wire.campaign_rules import TEXT_LIMITS
 from gateway.wire.campaign_shapes import Entry
 from gateway.wire.campaigns import Code, check
 from gateway.wire.fences import FENCE_KINDS

@@ -168,9 +168,7 @@ def kept(town: Town, scope: Scope, owner: str) -> list[str]:
     return [item.rpartition(".")[2] for item in town.memory.group(scope, owner, "cap")]
 
 
-def test_what_no_window_counts_is_kept_while_the_clock_may_be_set_back_but_no_more_than_counts() -> (
-    None
-):
+def test_what_no_window_counts_is_kept_while_the_clock_may_be_set_back_but_no_more_than_counts() -> None:
     town = Town(campaign(policy(Cap(3, 60), Cap(2, 120, per=Per.UNIT))))
     for number in range(5):
         town.offer(NOON + number)

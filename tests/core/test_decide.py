@@ -15,7 +15,7 @@ from gateway.core.effects import (
 from gateway.core.events import SESSION, Role
 from gateway.core.moments import DroveOff
 from gateway.core.state import Scope, StateKey
-from gateway.testing.engines import CAR, FixedScorer, an_action, decisions_in, offers_in
+from gateway.testing.engines import CAR, FixedScorer, a_treatment, an_action, decisions_in, offers_in
 from gateway.testing.samples import T0
 from tests.core.table import ANNA, BEN, PARKED, SCREENS, UNIT, Table, a_fact, agrees, by_model, service, verdicts_of
 
@@ -224,3 +224,12 @@ def test_all_that_refuses_is_told_where_it_is_asked_for() -> None:
         assert verdict.refusal.stage is Stage.CONSENT
         assert [refusal.stage for refusal in verdict.also] == stages
         assert decision.chosen == "charger"
+
+
+def test_what_two_places_of_one_person_say_is_screened_with_the_same_eyes() -> None:
+    """The driver's screen and the voice in the car are one person's: what is known of her is worked out once."""
+    both = replace(service(), treatments=tuple(map(a_treatment, (Placement.DRIVER_SCREEN, Placement.VOICE))))
+    places = replace(UNIT, placements=(Placement.DRIVER_SCREEN.value, Placement.VOICE.value))
+    (decision,) = decisions_in(Table().decide(both, unit=places))
+    assert [verdict.placement for verdict in decision.verdicts] == [Placement.DRIVER_SCREEN, Placement.VOICE]
+    assert decision.holder == ANNA

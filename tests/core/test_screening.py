@@ -109,13 +109,14 @@ def test_what_was_accepted_is_not_offered_again() -> None:
 
 @pytest.mark.parametrize("there", list(Kind))
 @pytest.mark.parametrize("comes", list(Kind))
-def test_a_taken_placement_gives_way_only_to_a_higher_rank(there: Kind, comes: Kind) -> None:
+def test_a_taken_placement_gives_way_only_to_a_higher_rank_and_a_warning_to_another(there: Kind, comes: Kind) -> None:
     ranks = [Kind.SAFETY, Kind.SERVICE, Kind.MARKETING]
     setting = Setting()
     standing(setting, an_action("there", kind=there))
     refusal = setting.screen(replace(PASTRY, kind=comes))
     taken = Refusal(Stage.CONTACT_POLICY, "placement_taken", {"placement": "driver_screen"})
-    assert refusal == (None if ranks.index(comes) < ranks.index(there) else taken)
+    outranks = ranks.index(comes) < ranks.index(there) or comes is there is Kind.SAFETY
+    assert refusal == (None if outranks else taken)
 
 
 def test_the_cap_is_reached_at_its_count() -> None:
@@ -155,6 +156,15 @@ def test_words_that_cannot_be_said_are_not_said() -> None:
     assert setting.screen(action) == Refusal(Stage.FACTS, "nothing_to_say", {"placeholder": "place.price"})
     setting.put(Scope.UNIT, CAR, "fact", "price", fact("2.50 EUR"))
     assert setting.screen(action) is None
+
+
+def test_what_has_no_room_once_it_is_said_is_not_said() -> None:
+    action = replace(PASTRY, treatments=(replace(TREATMENT, title="{place.name} is open"),))
+    setting = Setting()
+    for length, room in ((32, True), (33, False)):
+        setting.put(Scope.UNIT, CAR, "fact", "name", fact("x" * length))
+        refusal = setting.screen(action)
+        assert refusal == (None if room else Refusal(Stage.FACTS, "words_too_long", {"length": 41, "limit": 40}))
 
 
 FOLLOWING = replace(PASTRY, follows=Follows("was_it_you", Outcome.ACCEPTED, 180))

@@ -101,5 +101,9 @@ def test_a_distance_is_told_roughly(metres: float, said: str) -> None:
     assert wording.distance(metres) == said
 
 
+def test_what_cannot_be_printed_is_a_space() -> None:
+    assert wording.value("a\nb\u200b\x07c") == "a b  c"
+
+
 def test_values_are_worded_plainly() -> None:
     assert [wording.value(value) for value in (3.0, 2.5, 7, "M", True, False)] == ["3", "2.5", "7", "M", "yes", "no"]

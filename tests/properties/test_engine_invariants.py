@@ -302,6 +302,8 @@ def _alone_and_unknown(journal: Journal, end: Instant) -> list[object]:
     seen: list[object] = []
     for now, event in journal:
         before = {unit for unit, roles in present.items() if roles}
+        # What was due before the event was decided on without it.
+        seen += [_verdicts(due) for due in decisions(living.handle_timer(now)) if due.unit not in before]
         effects = living.receive(event, now)
         if isinstance(event, SubjectIdentified):
             present.setdefault(event.unit, {})[event.role] = event.subject

@@ -75,9 +75,10 @@ def test_the_status_is_that_of_the_engine_and_says_why_not() -> None:
     assert only([stored("c"), withdrawn])["header"]["consent_status"] == "withdrawn"
     assert only([ended])["header"]["consent_status"] == "expired"
     assert only([ended, withdrawn])["header"]["consent_status"] == "withdrawn"
-    assert only([withdrawn, stored("c", valid_until_ms=T0 + 1, supersedes=("w",))])["header"][
-        "consent_status"
-    ] == "expired"
+    assert (
+        only([withdrawn, stored("c", valid_until_ms=T0 + 1, supersedes=("w",))])["header"]["consent_status"]
+        == "expired"
+    )
     assert only([withdrawn, stored("late")])["header"]["consent_status"] == "withdrawn"
     assert only([stored("c")])["header"]["consent_status"] == "unknown"
 

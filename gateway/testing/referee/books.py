@@ -133,7 +133,8 @@ class Books:
             if reason is not None:
                 return reason
         ranks = [_RANK[each.offer.kind] for each in self.open_at(unit, placement)]
-        return "placement_taken" if ranks and min(ranks) <= _RANK[action.kind] else None
+        outranks = not ranks or _RANK[action.kind] < min(ranks) or action.kind is Kind.SAFETY
+        return None if outranks else "placement_taken"
 
     def _of_marketing(self, action: Action, holder: str, unit: str, now: Instant) -> str | None:
         who, levels = self.presence.who(holder, unit), levels_of(self.release, action)

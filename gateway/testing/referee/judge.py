@@ -265,7 +265,10 @@ class Referee:
         if refusal is not None and refusal.reason == "budget_spent":
             self.counts["at_stake:budget"] += 1
             self._must(refusal.detail["left_cents"] == left, f"{left} is left of a budget", verdict, decision)
-            self._must(int(str(refusal.detail["cost_cents"])) > left, "what can be paid is paid", verdict, decision)
+            # What a discount came to is told to nobody, but it is never more than this.
+            discount, cost = action.reward.discount, refusal.detail["cost_cents"]
+            most = int(str(cost)) if discount is None else discount.at_most_cents
+            self._must(most > left and (discount is None or cost == "personal"), "what can be paid is paid", decision)
         elif action.reward.discount is None and (refusal is None or refusal.stage is not Stage.BUDGET):
             self._must(action.reward.cost_cents <= left, f"only {left} is left of a budget", verdict, decision)
 
