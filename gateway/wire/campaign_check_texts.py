@@ -52,6 +52,10 @@ def _check_flags(action: Part, treatment: Part) -> None:
         message = "a personal treatment in an action for anyone, of whom nothing is known"
         hint = "write `audience: subject`, or word it for anyone"
         treatment.note(Code.PERSONAL_FOR_ANYONE, "personal", message, hint)
+    if _has_discount(action) and not is_for_anyone(action) and not _is_personal(treatment):
+        message = "a personal discount tells of a person, but the treatment is not personal"
+        hint = "add `personal: true`, so that nobody else reads it"
+        treatment.source.note(Code.NOT_PERSONAL, treatment.node, message, hint)
     placement = treatment.get("placement", Placement)
     if treatment.get("while_driving", bool) and placement and placement is not Placement.VOICE:
         message = f"'while_driving' is for voice only, not for {placement}"
@@ -123,6 +127,10 @@ def _stated_facts(action: Part) -> set[str]:
 
 def _has_amount(action: Part) -> bool:
     return any(reward.node_of(name) is not None for reward in action.parts("reward") for name in ("cost", "discount"))
+
+
+def _has_discount(action: Part) -> bool:
+    return any(reward.node_of("discount") is not None for reward in action.parts("reward"))
 
 
 def _has_nearest(action: Part) -> bool:

@@ -133,6 +133,8 @@ def _texts(action: Action) -> Iterator[str]:
             yield from _placeholders(action, text, is_personal=treatment.personal or treatment.private)
     if action.reward is not None:
         is_personal = all(treatment.personal or treatment.private for treatment in action.treatments)
+        if action.reward.discount is not None and not is_personal:
+            yield "a personal discount in a treatment that is not personal"
         yield from _placeholders(action, action.reward.text, is_personal=is_personal)
 
 

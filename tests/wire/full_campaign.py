@@ -96,10 +96,12 @@ actions:
         language: en
         title: A title
         body: A body
+        private: true
       - placement: voice
         language: en
         title: A title
         body: A body
+        personal: true
         while_driving: true
   - id: other
     kind: service
@@ -156,8 +158,8 @@ PASTRY = Action(
             "Do it",
             personal=True,
         ),
-        Treatment(Placement.DRIVER_SCREEN, "en", "A title", "A body"),
-        Treatment(Placement.VOICE, "en", "A title", "A body", while_driving=True),
+        Treatment(Placement.DRIVER_SCREEN, "en", "A title", "A body", private=True),
+        Treatment(Placement.VOICE, "en", "A title", "A body", personal=True, while_driving=True),
     ),
     eligible="occupants == 1 && parked",
     applicable="hour > 6",
