@@ -21,6 +21,7 @@ Service and safety are never limited by anything in here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from gateway.core import context, facts
@@ -127,6 +128,8 @@ class Contacts:
 
     def _reached_at(self, level: str, level_caps: Iterable[Cap]) -> Iterable[Objection]:
         """Return the caps of a level that are reached; counted once, since many candidates share a level."""
+        if level not in self._busy and all(cap.count for cap in level_caps):
+            return ()
         if level not in self._reached:
             reached = [(cap, self._used(level, cap)) for cap in level_caps]
             self._reached[level] = [_reached(level, cap, used) for cap, used in reached if used >= cap.count]
@@ -134,10 +137,16 @@ class Contacts:
 
     def _used(self, level: str, cap: Cap) -> int:
         reserved = [pair for owner in self._owners(cap.per) for pair in self._reserved(owner).get(level, ())]
-        if not reserved:
-            return 0
+        if len(reserved) < cap.count:
+            return 0  # too few to reach it, whenever they were
         opened = _opened(cap, self._now, self._unit.utc_offset_s)
         return len({contact for contact, at in reserved if at >= opened})
+
+    @cached_property
+    def _busy(self) -> frozenset[str]:
+        """The levels at which anybody concerned has any contact."""
+        owners = {*self._owners(_HOUSEHOLD), *self._owners(_UNIT)}
+        return frozenset(level for owner in owners for level in self._reserved(owner))
 
     def _owners(self, per: Per) -> list[_Owner]:
         if per is _UNIT:

@@ -12,7 +12,7 @@ Counting is remembering: it needs agreement, as `gateway.core.partakers` says, a
 from gateway.core.calendar import window_start
 from gateway.core.moments import ChallengeAdvanced, ChallengeMet, Moment
 from gateway.core.partakers import is_occasion, may_remember, partakers
-from gateway.core.patterns import Occasion, is_located
+from gateway.core.patterns import UNFILTERED, Occasion, is_located
 from gateway.core.release import Release
 from gateway.core.state import Memory, Scope, StateKey
 from gateway.core.steps import Challenge, Trigger
@@ -23,13 +23,14 @@ _CHALLENGE = "challenge"
 
 def advance(memory: Memory, release: Release, moment: Moment, now: Instant, utc_offset_s: int) -> list[Moment]:
     """Count a moment for the challenges it is one of; return how they go on, challenge by challenge, by subject."""
-    counting = release.counting.get(type(moment).__name__)
-    if counting is None or not is_occasion(moment):
+    by_filter = release.counting.get(type(moment).__name__)
+    if by_filter is None or not is_occasion(moment):
         return []
     occasion = Occasion(release.fences, release.conditions, moment)
+    found = {each.id: each for named in (UNFILTERED, *occasion.names) for each in by_filter.get(named, ())}
     return [
         noticed
-        for challenge in counting
+        for _, challenge in sorted(found.items())
         if occasion.fits(challenge.counted, {})
         for subject in partakers(memory, moment)
         if may_remember(memory, subject, moment.unit, now, located=_is_located(challenge))

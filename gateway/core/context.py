@@ -100,7 +100,11 @@ def subjects_at(memory: Memory, unit: str) -> set[str]:
 
 def is_present(memory: Memory, subject: str) -> bool:
     """Return whether a subject is known at any unit."""
-    return any(subject in subjects_at(memory, unit) for unit in memory.owners(Scope.UNIT))
+    return any(
+        presence["subject"] == subject
+        for unit in memory.owners(Scope.UNIT)
+        for presence in memory.group(Scope.UNIT, unit, "presence").values()
+    )
 
 
 def addressee(memory: Memory, unit: str, placement: Placement) -> tuple[Role, str]:

@@ -64,6 +64,7 @@ _FOLLOWED: Mapping[Outcome, Outcome] = {
 """What chains call an outcome."""
 
 _TIMER = "offer"
+_OFFERED = "offered"
 
 
 class Standing(NamedTuple):
@@ -101,6 +102,8 @@ def make(turn: Turn, unit: context.Unit, offer: Offer, action: Action, standing:
         **offer_records.hold(turn, unit, offer, action),
     }
     keep(turn.memory, offer.id, record)
+    if offer.holder == SESSION:
+        turn.memory.put(StateKey(Scope.SESSION, offer.unit, _OFFERED, offer.id), offer.made)
     turn.agenda.set(TimerKey(_TIMER, offer.id), offer.expires)
 
 
@@ -248,10 +251,15 @@ def withdraw(
     return withdrawn
 
 
-def orphan(memory: Memory, unit: str) -> None:
-    """Part the offers of an ended session from whoever comes next: redeeming one tells the next person nothing."""
-    for offer, record in records(memory, unit):
-        if record["holder"] == SESSION:
+def orphan(memory: Memory, unit: str, *, restored: bool = False) -> None:
+    """Part the offers of an ended session from whoever comes next: redeeming one tells the next person nothing.
+
+    `restored`: the session was another process's, so that the records alone tell what it was offered.
+    """
+    theirs = [offer for offer, _ in records(memory, unit)] if restored else []
+    for offer in (*theirs, *sorted(memory.group(Scope.SESSION, unit, _OFFERED))):
+        record = find(memory, offer)
+        if record is not None and record["holder"] == SESSION:
             keep(memory, offer, {**record, "orphaned": True})
 
 

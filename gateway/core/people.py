@@ -132,10 +132,10 @@ def keep_personal(turn: Turn, unit: str) -> None:
     withdraw(turn, "not_alone", is_exposed, at=unit)
 
 
-def end_session(turn: Turn, unit: str) -> None:
+def end_session(turn: Turn, unit: str, *, restored: bool = False) -> None:
     """Wipe the session of whoever was unknown at the unit."""
     withdraw(turn, "session_ended", lambda r: bool(r["holder"] == SESSION), at=unit)
-    offers.orphan(turn.memory, unit)
+    offers.orphan(turn.memory, unit, restored=restored)
     turn.memory.forget(Scope.SESSION, unit)
     turn.agenda.cancel(TimerKey(IDLE, unit))
 

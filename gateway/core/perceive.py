@@ -70,7 +70,7 @@ def register(turn: Turn, event: UnitRegistered) -> list[Moment]:
     awake = turn.memory.kinematics(event.unit, _AWAKE)
     if not awake:
         # The first time since the process began: who was unknown here, and what they agreed to, is gone with the last.
-        people.end_session(turn, event.unit)
+        people.end_session(turn, event.unit, restored=True)
         visits.awaken(turn.memory, event.unit)
         awake[""] = True
     return []

@@ -83,7 +83,7 @@ class Release:
     Attributes:
         waiting: By the name of a moment and by a filter that it must pass, the patterns that wait for it.
         patterns: By item, the patterns of which something is remembered.
-        counting: By the name of a moment, the challenges that count it.
+        counting: By the name of a moment and by a filter that it must pass, the challenges that count it.
     """
 
     id: str
@@ -96,7 +96,7 @@ class Release:
     conditions: Conditions
     waiting: Mapping[str, Mapping[Named, tuple[Waiting, ...]]]
     patterns: Mapping[str, Waiting]
-    counting: Mapping[str, tuple[Challenge, ...]]
+    counting: Mapping[str, Mapping[Named, tuple[Challenge, ...]]]
     by_beacon: Mapping[str, Fence]
     followed: frozenset[tuple[str, Outcome]]
     groups: Mapping[str, Group]
@@ -255,11 +255,14 @@ def _index_steps(waiting: Iterable[Waiting]) -> dict[str, dict[Named, tuple[Wait
     }
 
 
-def _index_counted(challenges: Iterable[Challenge]) -> dict[str, tuple[Challenge, ...]]:
-    counting: dict[str, list[Challenge]] = defaultdict(list)
-    for challenge in sorted(challenges, key=lambda challenge: challenge.id):
-        counting[challenge.counted.moment].append(challenge)
-    return {moment: tuple(counted) for moment, counted in counting.items()}
+def _index_counted(challenges: Iterable[Challenge]) -> dict[str, dict[Named, tuple[Challenge, ...]]]:
+    counting: dict[str, dict[Named, list[Challenge]]] = defaultdict(lambda: defaultdict(list))
+    for challenge in challenges:
+        counting[challenge.counted.moment][narrowest(challenge.counted)].append(challenge)
+    return {
+        moment: {named: tuple(counted) for named, counted in by_filter.items()}
+        for moment, by_filter in counting.items()
+    }
 
 
 def _conditions(waiting: Iterable[Waiting], challenges: Iterable[Challenge]) -> Iterator[Condition]:

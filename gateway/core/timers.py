@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from gateway.core.units import Instant
 
+_STALE_AT_MOST = 64
+"""Fewer timers than this that were moved or cancelled may always stay behind."""
+
 
 class TimerKey(NamedTuple):
     """Names a timer; also the order in which timers of the same instant fire.
@@ -32,6 +35,10 @@ class Agenda:
         if self._due.get(key) != due:
             self._due[key] = due
             heapq.heappush(self._heap, (due, key))
+            if len(self._heap) > 2 * len(self._due) + _STALE_AT_MOST:
+                # What was cancelled behind one that stays would stay as long: those of everybody who came and went.
+                self._heap = [(at, name) for name, at in self._due.items()]
+                heapq.heapify(self._heap)
 
     def cancel(self, key: TimerKey) -> None:
         """Forget a timer; one that is not pending may be cancelled too."""

@@ -121,7 +121,7 @@ def test_identifying_somebody_ends_the_session() -> None:
     car.offers(3, holder=BEN)
     car.hears(identified(ANNA))
     assert car.effects == [OfferWithdrawn(offer, CAR, T0, "session_ended")]
-    assert car.memory.owners(Scope.SESSION) == []
+    assert car.memory.owners(Scope.SESSION) == ["car-2"]
 
 
 def test_who_leaves_takes_offers_and_windows_along_but_not_from_the_ledger() -> None:

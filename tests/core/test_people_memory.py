@@ -235,7 +235,7 @@ def test_an_answer_is_the_word_of_the_session_at_its_own_unit_only(holder: str) 
     car = with_a_till()
     offer = car.offers(holder=holder)
     car.hears(outcome(offer, Outcome.REDEEMED, unit=TILL if holder == SESSION else CAR))
-    assert car.memory.owners(Scope.SESSION) == []
+    assert [key for key, _ in people.session_timers(car.memory, CAR)] == []
 
 
 def test_the_answer_to_an_ended_sessions_offer_is_nobodys_word() -> None:

@@ -201,14 +201,12 @@ def test_a_faulty_condition_is_refused_wherever_it_stands() -> None:
         compile_release("r", 1, [], [], [], challenges=[Challenge("c", faulty, 3, Calendar.WEEK)])
 
 
-def test_challenges_are_found_by_the_moment_they_count() -> None:
+def test_challenges_are_found_by_the_moment_they_count_and_where() -> None:
     visits, stops = Step("FenceDwelled", fence_kind="cafe"), Step("Parked")
     challenges = [Challenge(id_, step, 3, Calendar.WEEK) for id_, step in (("b", visits), ("a", visits), ("c", stops))]
     counting = compile_release("r", 1, [], [], [], challenges=challenges).counting
-    assert {moment: [each.id for each in counted] for moment, counted in counting.items()} == {
-        "FenceDwelled": ["a", "b"],
-        "Parked": ["c"],
-    }
+    found = {m: {named: [c.id for c in each] for named, each in where.items()} for m, where in counting.items()}
+    assert found == {"FenceDwelled": {("fence_kind", "cafe"): ["b", "a"]}, "Parked": {UNFILTERED: ["c"]}}
 
 
 def test_an_action_names_a_group_of_its_release() -> None:

@@ -1,3 +1,5 @@
+import sys
+
 from gateway.core.timers import Agenda, TimerKey
 
 DWELL = TimerKey("dwell", "car-1", "station")
@@ -89,3 +91,14 @@ def test_a_cancelled_timer_may_be_set_anew() -> None:
     agenda.cancel(DWELL)
     agenda.set(DWELL, 1_000)
     assert agenda.take_due(1_000) == (1_000, DWELL)
+
+
+def test_what_was_cancelled_behind_a_timer_that_stays_is_let_go() -> None:
+    agenda = Agenda()
+    agenda.set(TimerKey("parked_limit", "car-1"), 1)
+    for number in range(10_000):
+        agenda.set(TimerKey("window", f"s.{number}"), 2 + number)
+        agenda.cancel(TimerKey("window", f"s.{number}"))
+    assert sys.getsizeof(agenda._heap) < 10_000
+    assert agenda.take_due(20_000) == (1, TimerKey("parked_limit", "car-1"))
+    assert agenda.next_due() is None

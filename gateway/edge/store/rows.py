@@ -20,7 +20,7 @@ from gateway.core.effects import (
     OutcomeRecorded,
     StateChanged,
 )
-from gateway.core.state import StateKey
+from gateway.core.state import Scope, StateKey
 from gateway.core.units import Instant
 from gateway.edge.store.seal import Cell
 from gateway.edge.store.tables import encode, insert, put, update
@@ -95,6 +95,10 @@ class Transaction:
     changes: tuple[tuple[StateKey, object], ...] = ()
     owed: tuple[Owed, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    owners: frozenset[tuple[Scope, str]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "owners", frozenset((key.scope, key.owner) for key, _ in self.changes))
 
 
 @dataclass(slots=True)

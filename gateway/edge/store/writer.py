@@ -147,6 +147,7 @@ class LedgerWriter:
         return {
             key: value
             for queued in self._uncommitted
+            if (scope, owner) in queued.transaction.owners
             for key, value in queued.transaction.changes
             if key.scope is scope and key.owner == owner
         }
