@@ -310,11 +310,12 @@ def _offer(scene: Scene, chosen: Candidate, number: str, position: int, slate: s
 
 
 def _expiry(scene: Scene, chosen: Candidate) -> Instant:
-    """Return until when an offer stands: no longer than any consent it rests on, nor than what it follows allows."""
+    """Return until when an offer stands: no longer than its action, any consent it rests on, or what it follows."""
     ends = [
         consent.granted_until(scene.memory, chosen.holder, scene.unit.id, purpose, scene.now)
         for purpose in consent.purposes_of(chosen.action)
     ]
+    ends += [] if chosen.action.ends is None else [chosen.action.ends]
     window = follows_until(scene, chosen.holder, chosen.action)
     return min(scene.now + chosen.action.valid_for_s * SECOND_MS, window, *ends, consent.FOR_GOOD)
 

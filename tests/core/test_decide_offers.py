@@ -166,3 +166,8 @@ def test_an_offer_of_a_chain_ends_with_its_window() -> None:
     chains.note(table.memory, a_release(actions=[action]), ANNA, CAR, "ask", Outcome.ACCEPTED, T0 - 20_000)
     (offer,) = offers_in(table.decide(action))
     assert offer.expires == T0 + 40_000
+
+
+def test_an_offer_ends_with_the_last_day_of_its_action() -> None:
+    (offer,) = offers_in(Table().decide(replace(service(), ends=T0 + 30_000, valid_for_s=300)))
+    assert offer.expires == T0 + 30_000
