@@ -78,7 +78,6 @@ class Candidate:
 
     action: Action
     treatment: Treatment
-    trigger: str
     addressee: Addressee
     about: str | None = None
     moment: Moment | None = None

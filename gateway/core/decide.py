@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gateway.core import consent, context, features, offers, safety
 from gateway.core.arbitration import Contender, arbitrate, net_value
 from gateway.core.campaign import Action, Kind, Placement, Treatment
-from gateway.core.candidate import Addressee, Candidate
+from gateway.core.candidate import Addressee, Candidate, basis_of
 from gateway.core.drive import Driving
 from gateway.core.effects import Decision, DecisionRecorded, Offer, OfferMade, Refusal, Stage, Verdict
 from gateway.core.events import SESSION
@@ -128,7 +128,7 @@ def _arbitrate(release: Release, entries: Sequence[_Entry]) -> list[Candidate]:
 
 def _entries(turn: Turn, unit: context.Unit, matches: Iterable[Match]) -> list[_Entry]:
     """Return each matched action once for each placement of the unit it has a treatment for."""
-    marketing, others = _Addressees(turn, unit, Basis.PROFILING), _Addressees(turn, unit, Basis.CONTRACT)
+    marketing, others = (_Addressees(turn, unit, basis_of(kind)) for kind in (_MARKETING, Kind.SERVICE))
     entries: list[_Entry] = []
     for match in _firsts(matches):
         action = match.action
@@ -139,7 +139,7 @@ def _entries(turn: Turn, unit: context.Unit, matches: Iterable[Match]) -> list[_
             entries.append(_Entry(match, action.treatments[0], None, nowhere))
         for treatment in treatments:
             addressee = addressees[treatment.placement]
-            candidate = Candidate(action, treatment, match.trigger, addressee, match.about, match.moment)
+            candidate = Candidate(action, treatment, addressee, match.about, match.moment)
             entries.append(_Entry(match, treatment, candidate))
     return entries
 

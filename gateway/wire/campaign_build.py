@@ -16,7 +16,7 @@ from gateway.core.campaign import (
     Weight,
 )
 from gateway.core.events import Outcome
-from gateway.core.steps import Absence, Challenge, Step, Trigger
+from gateway.core.steps import FILTERS, Absence, Challenge, Step, Trigger
 from gateway.core.terms import Budget, Calendar, Cap, ContactPolicy, Discount, Group, Per, Reward, Suppression
 from gateway.core.units import DAY_MS, Instant
 from gateway.wire.campaign_forms import PLACE
@@ -24,7 +24,7 @@ from gateway.wire.campaign_grammar import EXPRESSION_FIELDS
 from gateway.wire.campaign_shapes import Part
 from gateway.wire.campaign_source import Located
 
-_STEP_FIELDS = ("moment", "fence_kind", "fence", "tag", "action", "fact", "challenge")
+_STEP_FIELDS = ("moment", *FILTERS)
 _FACTORS = ("value", "annoyance", "lever", "context_weight")
 
 

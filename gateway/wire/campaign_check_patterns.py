@@ -8,6 +8,7 @@ from dataclasses import fields
 
 from gateway.core.moments import MOMENTS, SUSPICIONS
 from gateway.core.policy import constant_value
+from gateway.core.steps import FILTERS
 from gateway.core.terms import Per
 from gateway.wire.campaign_check_action import FOR_SOMEBODY, worded
 from gateway.wire.campaign_known import (
@@ -22,7 +23,6 @@ from gateway.wire.campaign_rules import CHALLENGE_MOMENTS, find_condition_fault
 from gateway.wire.campaign_shapes import Part
 from gateway.wire.campaign_source import Code, suggestion
 
-_FILTERS = ("fence_kind", "fence", "tag", "action", "fact", "challenge")
 _OF_A_FENCE = frozenset({"fence_kind", "tag"})
 
 
@@ -155,7 +155,7 @@ def _check_step(step: Part, known: Known) -> None:
         return
     carried = {field.name.removesuffix("s") for field in fields(MOMENTS[moment])}
     carried |= _OF_A_FENCE if "fence" in carried else set()
-    for name in _FILTERS:
+    for name in FILTERS:
         if step.node_of(name) is not None and name not in carried:
             message = f"{moment} names no {name}, so it can never match"
             step.note(Code.FILTER_NEVER_MATCHES, name, message, f"remove {name!r}")

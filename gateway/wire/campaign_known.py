@@ -1,6 +1,6 @@
 """What the parts of campaigns may refer to, and what is asked of parts in more than one rule."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.core.campaign import Audience, Kind
@@ -40,12 +40,6 @@ def steps_of(trigger: Part) -> tuple[Part, ...]:
 def all_steps_of(trigger: Part) -> tuple[Part, ...]:
     """Return every step of a trigger, those that undo it or must not happen included."""
     return (*steps_of(trigger), *trigger.parts("unless"), *trigger.parts("absent"))
-
-
-def all_steps(action: Part) -> Iterator[Part]:
-    """Yield every step of an action."""
-    for trigger in action.parts("when"):
-        yield from all_steps_of(trigger)
 
 
 def offset_of(located: Located[str], fault: ExpressionFault) -> int | None:

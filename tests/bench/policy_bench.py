@@ -151,7 +151,7 @@ def _screened(case: Case) -> list[float]:
     for _ in range(DECISIONS):
         # Nothing of whom they speak to has been read yet.
         to = Addressee(turn, unit, Role.DRIVER, SUBJECT, basis_of(Kind.MARKETING))
-        candidates = [Candidate(action, action.treatments[0], "Parked", to) for action in turn.release.actions.values()]
+        candidates = [Candidate(action, action.treatments[0], to) for action in turn.release.actions.values()]
         began = time.perf_counter()
         scene = Scene(turn, unit)
         for candidate in candidates:

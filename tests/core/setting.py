@@ -56,7 +56,7 @@ class Setting:
         turn = a_turn(self, action, scene.now)
         addressee = Addressee(turn, self.unit, Role.DRIVER, self.holder, basis_of(action.kind))
         addressee.evaluation = turn.release.expressions.evaluation({**addressee.evaluation.variables, **known})
-        return Candidate(action, action.treatments[0], "Parked", addressee)
+        return Candidate(action, action.treatments[0], addressee)
 
     def screen(self, action: Action, *, now: int = T0, **known: object) -> Refusal | None:
         scene = self.scene(action, now)

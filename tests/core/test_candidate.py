@@ -46,7 +46,7 @@ class Place:
         release = a_release(fences=BANKS, actions=[action])
         turn = Turn(self.memory, Agenda(), release, T0)
         addressee = Addressee(turn, UNIT, Role.DRIVER, ANNA, basis_of(action.kind))
-        return Candidate(action, action.treatments[0], "Parked", addressee, None, moment)
+        return Candidate(action, action.treatments[0], addressee, None, moment)
 
 
 def saying(body: str, nearest: Nearest | None = None) -> Action:
